@@ -1,1 +1,11 @@
-//! (being written)
+//! What whole-process tests stand on: the gateway under test, and strict fakes of the outside world.
+//!
+//! A failing assumption here is a failing test, so this crate panics where the product must not.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+pub mod gateway;
