@@ -1,0 +1,119 @@
+//! What comes in: one message of one person on one channel.
+
+use serde::Deserialize;
+use serde::Serialize;
+
+/// One message from outside, as the inbox row holds it.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Inbound {
+    /// What was said; a caption or a placeholder when it is media.
+    pub text: String,
+    /// Who said it; none for the operator's own clients.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sender: Option<Sender>,
+    /// Where it was said.
+    pub chat: Chat,
+    /// The platform's id of the message.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message_id: Option<String>,
+    /// The message it answers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reply_to: Option<ReplyContext>,
+    /// When it was said, in milliseconds since 1970.
+    pub timestamp_ms: i64,
+    /// Whether the agent was addressed by name or by a reply.
+    pub mentioned: bool,
+    /// Pictures and files that came with it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub attachments: Vec<Attachment>,
+    /// A line for the system prompt of this turn only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub extra_system_prompt: Option<String>,
+    /// The thinking level of this turn only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub thinking: Option<String>,
+    /// Whether the answer also goes out over the session's channel.
+    pub deliver: bool,
+}
+
+/// Who said it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Sender {
+    /// The platform's id; the only part that authorises.
+    pub id: String,
+    /// The name to show.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The user name without `@`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub username: Option<String>,
+}
+
+/// Where it was said.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Chat {
+    /// Between two, in a group, or in a broadcast channel.
+    pub kind: ChatKind,
+    /// The platform's id of the chat.
+    pub id: String,
+    /// The group's title.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// The topic or thread inside the chat.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub thread: Option<String>,
+}
+
+/// The kind of a chat.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ChatKind {
+    /// Between one person and the agent.
+    #[default]
+    Direct,
+    /// Several people.
+    Group,
+    /// One to many.
+    Channel,
+}
+
+impl ChatKind {
+    /// The word on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Direct => "direct",
+            Self::Group => "group",
+            Self::Channel => "channel",
+        }
+    }
+}
+
+/// The message that is being answered.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ReplyContext {
+    /// The platform's id of that message.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message_id: Option<String>,
+    /// Who said it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sender: Option<String>,
+    /// What was said.
+    pub text: String,
+}
+
+/// A picture or file that came with a message.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Attachment {
+    /// Such as `image/png`.
+    pub mime_type: String,
+    /// The file's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file_name: Option<String>,
+    /// The bytes in base64.
+    pub data: String,
+}
