@@ -14,10 +14,12 @@
     )
 )]
 
+pub mod config;
 pub mod key;
 pub mod message;
 pub mod secret;
 
+pub use config::Config;
 pub use key::AccountKey;
 pub use key::AgentId;
 pub use key::DmScope;
