@@ -1,1 +1,14 @@
-//! (being written)
+//! The gateway: the tree of actors, the configuration, and the port that clients talk to.
+
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing
+    )
+)]
+
+pub mod config;
+pub mod paths;
