@@ -118,7 +118,14 @@ mod tests {
 
     #[test]
     fn stop_words_count_only_as_whole_messages() {
-        for text in ["stop", " Stop! ", "/stop", "/STOP@home_bot", "/abort:", "esc"] {
+        for text in [
+            "stop",
+            " Stop! ",
+            "/stop",
+            "/STOP@home_bot",
+            "/abort:",
+            "esc",
+        ] {
             assert_eq!(read(text, &[]), Some(Command::Stop), "{text}");
         }
         for text in ["stop the music", "/stop now", "don't stop", "/stopper"] {

@@ -42,7 +42,12 @@ pub fn build(lines: &[Value]) -> Context {
         .iter()
         .rev()
         .find(|line| text(line, "type") == Some("model_change"))
-        .and_then(|line| Some(ModelRef::new(text(line, "provider")?, text(line, "modelId")?)));
+        .and_then(|line| {
+            Some(ModelRef::new(
+                text(line, "provider")?,
+                text(line, "modelId")?,
+            ))
+        });
     Context {
         messages: mend(messages(&path)),
         leaf,

@@ -225,11 +225,7 @@ mod tests {
     #[test]
     fn null_clears_a_field() {
         let mut entry = begin(None, "s", "/s.jsonl", 1);
-        patch(
-            &mut entry,
-            json!({"label": "x"}).as_object().unwrap(),
-            2,
-        );
+        patch(&mut entry, json!({"label": "x"}).as_object().unwrap(), 2);
         assert_eq!(text(&entry, "label"), Some("x"));
         patch(&mut entry, json!({"label": null}).as_object().unwrap(), 3);
         assert_eq!(text(&entry, "label"), None);

@@ -81,9 +81,7 @@ pub fn zone(setting: Option<&str>, user_zone: Option<&str>) -> TimeZone {
     match setting.map(str::trim).unwrap_or("user") {
         "utc" | "UTC" => TimeZone::UTC,
         "local" => TimeZone::system(),
-        "user" | "" => user_zone
-            .and_then(named)
-            .unwrap_or_else(TimeZone::system),
+        "user" | "" => user_zone.and_then(named).unwrap_or_else(TimeZone::system),
         name => named(name).unwrap_or(TimeZone::UTC),
     }
 }
@@ -107,10 +105,13 @@ fn ends_in_a_stamp(head: &str) -> bool {
     };
     let shaped = |word: &str, shape: &str| {
         word.len() == shape.len()
-            && word.bytes().zip(shape.bytes()).all(|(have, want)| match want {
-                b'0' => have.is_ascii_digit(),
-                other => have == other,
-            })
+            && word
+                .bytes()
+                .zip(shape.bytes())
+                .all(|(have, want)| match want {
+                    b'0' => have.is_ascii_digit(),
+                    other => have == other,
+                })
     };
     shaped(time, "00:00") && shaped(date, "0000-00-00")
 }

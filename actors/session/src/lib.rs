@@ -14,6 +14,11 @@ pub mod command;
 pub mod context;
 pub mod entry;
 pub mod envelope;
+pub mod event;
 pub mod plan;
 pub mod reply;
 pub mod transcript;
+
+pub use event::Events;
+pub use event::SessionEvent;
+pub use event::What;

@@ -236,6 +236,7 @@ impl Plan {
             Event::Answered { text, now_ms } if !self.prepared => {
                 self.prepared = true;
                 if self.outcome.is_none() {
+                    self.close_open_calls(now_ms);
                     let mut message = self.own(now_ms);
                     message.content.push(Content::text(text));
                     self.said.push(Message::Assistant(message));
@@ -301,9 +302,10 @@ impl Plan {
         let exhausted = claim.exhausted;
         self.claim = Some(claim);
         if exhausted && self.outcome.is_none() {
-            let notice = "Sorry, your last message made me stumble three times, so I set it aside. \
+            let notice =
+                "Sorry, your last message made me stumble three times, so I set it aside. \
                           It is kept with the reason: openclaw supervisor crash"
-                .to_owned();
+                    .to_owned();
             self.close_open_calls(now_ms);
             self.push_error(None, &notice, now_ms);
             self.outcome = Some(Outcome::Dead { notice });

@@ -50,8 +50,10 @@ fn what_would_break_a_wire_is_mended() {
     let call = json!({"role": "assistant", "content": [
         {"type": "toolCall", "id": "1", "name": "exec", "arguments": {}},
         {"type": "toolCall", "id": "2", "name": "exec", "arguments": {}}], "stopReason": "toolUse"});
-    let result = |id: &str| json!({"role": "toolResult", "toolCallId": id, "toolName": "exec",
-        "content": [], "details": {"big": true}, "isError": false});
+    let result = |id: &str| {
+        json!({"role": "toolResult", "toolCallId": id, "toolName": "exec",
+        "content": [], "details": {"big": true}, "isError": false})
+    };
     let broken = json!({"role": "assistant", "content": [], "stopReason": "error",
         "errorMessage": "down"});
     let lines = [

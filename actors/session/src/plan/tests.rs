@@ -54,10 +54,7 @@ fn a_plain_turn_calls_commits_and_finishes() {
         plan.on(Event::CallDone(answer("hi", &[]))),
         [Effect::Commit(Outcome::Done)]
     );
-    assert_eq!(
-        plan.on(Event::Committed),
-        [Effect::Finish(Outcome::Done)]
-    );
+    assert_eq!(plan.on(Event::Committed), [Effect::Finish(Outcome::Done)]);
     assert!(plan.on(abort()).is_empty());
 }
 
@@ -119,7 +116,10 @@ fn a_resumed_turn_skips_what_is_done_and_never_repeats_an_unknown_effect() {
     let effects = plan.on(Event::ResultStored(2));
     assert!(matches!(&effects[..], [Effect::StoreIntent { k: 3, call }] if call.id == "d"));
     let unknown = plan.said()[2].text();
-    assert!(unknown.contains("interrupted, outcome unknown"), "{unknown}");
+    assert!(
+        unknown.contains("interrupted, outcome unknown"),
+        "{unknown}"
+    );
 }
 
 #[test]
@@ -135,7 +135,9 @@ fn a_failure_that_may_pass_is_tried_thrice_then_told() {
         assert_eq!(plan.on(Event::PauseOver), [Effect::Call]);
     }
     let effects = plan.on(Event::CallFailed(failure(true)));
-    assert!(matches!(&effects[..], [Effect::Commit(Outcome::Failed { notice })] if notice == "m is down"));
+    assert!(
+        matches!(&effects[..], [Effect::Commit(Outcome::Failed { notice })] if notice == "m is down")
+    );
     let Message::Assistant(last) = &plan.said()[0] else {
         panic!("no error message")
     };
@@ -181,7 +183,10 @@ fn the_fourth_attempt_goes_to_the_dead_letters_without_a_call() {
         exhausted: true,
         ..Claim::default()
     }));
-    assert!(matches!(&effects[..], [Effect::Commit(Outcome::Dead { .. })]));
+    assert!(matches!(
+        &effects[..],
+        [Effect::Commit(Outcome::Dead { .. })]
+    ));
 }
 
 /// What the outside may report, in any order.
