@@ -1,0 +1,141 @@
+//! Messages come in: once each, with the cursor that acknowledges them.
+
+use openclaw_protocol::key::SessionKey;
+
+use super::{IDEM_TTL_MS, next_number, outbox, remember, turn};
+use crate::codec::{self, Head, Record};
+use crate::error::{Reject, Stop};
+use crate::key;
+use crate::op::{Answer, InboxInsert, NoticeInsert, Receipt};
+use crate::row::{Appended, InboxState};
+use crate::table::{TableId, Tables};
+
+pub(super) fn append(
+    tables: &mut impl Tables,
+    rows: Vec<InboxInsert>,
+    notices: Vec<NoticeInsert>,
+    cursor: Option<(String, String)>,
+) -> Result<Receipt, Stop> {
+    let mut appended = Vec::with_capacity(rows.len());
+    for row in rows {
+        let seen_key = key::pair(&row.source, &row.source_id);
+        let fresh = match tables.get(TableId::Seen, &seen_key)? {
+            Some(seen) => {
+                let (session, seq) = seen_row(&seen).unwrap_or((row.session, 0));
+                Appended {
+                    session,
+                    seq,
+                    fresh: false,
+                }
+            }
+            None => {
+                let seq = insert(tables, &row)?;
+                let target = key::numbered(row.session.as_str(), seq);
+                tables.put(
+                    TableId::Seen,
+                    &seen_key,
+                    &codec::seal_at(row.at_ms, &target),
+                )?;
+                Appended {
+                    session: row.session,
+                    seq,
+                    fresh: true,
+                }
+            }
+        };
+        appended.push(fresh);
+    }
+    for notice in notices {
+        let seen_key = key::pair(&notice.source, &notice.source_id);
+        if tables.get(TableId::Seen, &seen_key)?.is_none() {
+            tables.put(TableId::Seen, &seen_key, &codec::seal_at(notice.at_ms, &[]))?;
+            outbox::insert(tables, &notice.row)?;
+        }
+    }
+    if let Some((account, cursor)) = cursor {
+        tables.put(
+            TableId::Cursor,
+            &key::prefix(&account),
+            &codec::seal(cursor.as_bytes()),
+        )?;
+    }
+    Ok(Receipt::Appended(appended))
+}
+
+/// The row that a dedupe key points to; none for a notice.
+fn seen_row(value: &[u8]) -> Option<(SessionKey, u64)> {
+    let (_, target) = codec::unseal_at(TableId::Seen, value).ok()?;
+    let (session, seq) = key::split_numbered(target)?;
+    Some((SessionKey::parse(&session).ok()?, seq))
+}
+
+pub(super) fn accept(
+    tables: &mut impl Tables,
+    row: &InboxInsert,
+    answer: &Answer,
+) -> Result<Receipt, Stop> {
+    if let Some(stored) = tables.get(TableId::Idem, &key::pair(&answer.scope, &answer.key))? {
+        let (at, response) = codec::unseal_at(TableId::Idem, &stored)?;
+        if answer.at_ms.saturating_sub(at) < IDEM_TTL_MS {
+            return Ok(Receipt::Repeat(response.to_vec()));
+        }
+    }
+    let seq = insert(tables, row)?;
+    remember(tables, answer)?;
+    Ok(Receipt::Fresh(seq))
+}
+
+fn insert(tables: &mut impl Tables, row: &InboxInsert) -> Result<u64, Stop> {
+    insert_body(tables, &row.session, row.at_ms, &row.body)
+}
+
+fn insert_body(
+    tables: &mut impl Tables,
+    session: &SessionKey,
+    at_ms: i64,
+    body: &[u8],
+) -> Result<u64, Stop> {
+    let seq = next_number(tables, TableId::Inbox, &key::prefix(session.as_str()))?;
+    let mut record = Record::new(Head::new(InboxState::Pending.code(), at_ms), body);
+    turn::store(
+        tables,
+        &key::numbered(session.as_str(), seq),
+        &mut record,
+        None,
+    )?;
+    Ok(seq)
+}
+
+/// Queues a dead or failed row once more, as a new row: its steps and tool keys start afresh.
+pub(super) fn retry(
+    tables: &mut impl Tables,
+    session: &SessionKey,
+    seq: u64,
+    now_ms: i64,
+) -> Result<Receipt, Stop> {
+    let row_key = key::numbered(session.as_str(), seq);
+    let (record, state) = turn::load(tables, session, seq)?;
+    if !matches!(state, InboxState::Dead | InboxState::Failed) {
+        let session = session.to_string();
+        return Err(Reject::TurnNotRunning {
+            session,
+            turn: seq,
+            state,
+        }
+        .into());
+    }
+    tables.remove(TableId::Dead, &turn::dead_key(&row_key))?;
+    if state == InboxState::Dead {
+        // The old row stays for its history, but it is no longer a dead letter.
+        let mut old = record.clone();
+        old.head.state = InboxState::Failed.code();
+        tables.tally().inbox(Some(state), None);
+        tables.put(TableId::Inbox, &row_key, old.encode())?;
+    }
+    Ok(Receipt::Number(insert_body(
+        tables,
+        session,
+        now_ms,
+        record.body(),
+    )?))
+}

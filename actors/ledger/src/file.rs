@@ -1,0 +1,178 @@
+//! The file of the ledger: private to its owner, opened by one process, ours before it is touched.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Seek, Write};
+use std::path::{Path, PathBuf};
+
+use redb::backends::FileBackend;
+use redb::{Builder, Database, DatabaseError, StorageBackend};
+
+use crate::error::LedgerError;
+use crate::migrate;
+
+/// Page cache of redb. Its default of 1 GiB is meant for servers; the working set here is the open
+/// rows and the tail of each table, and the idle gateway should stay small.
+const CACHE_BYTES: usize = 8 * 1024 * 1024;
+
+/// First bytes of a redb file.
+const REDB_MAGIC: &[u8; 9] = b"redb\x1A\x0A\xA9\x0D\x0A";
+
+/// An open database and the lock that keeps other gateways out.
+#[derive(Debug)]
+pub(crate) struct OpenFile {
+    pub(crate) db: Database,
+    lock: Option<File>,
+}
+
+impl OpenFile {
+    /// Opens or creates the ledger at `path`.
+    pub(crate) fn open(path: &Path) -> Result<Self, LedgerError> {
+        let fail = |error: io::Error| LedgerError::Open {
+            path: path.into(),
+            detail: error.to_string(),
+        };
+        let folder = path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty());
+        if let Some(folder) = folder {
+            private_folder(folder).map_err(fail)?;
+        }
+        let lock = lock(path)?;
+        let mut file = private_file(path).map_err(fail)?;
+        check_magic(&mut file, path)?;
+        if let Some(folder) = folder {
+            // The name of a new file is durable only with its folder.
+            File::open(folder)
+                .and_then(|folder| folder.sync_all())
+                .map_err(fail)?;
+        }
+        let backend = FileBackend::new(file).map_err(|error| opening(path, &error))?;
+        let mut open = Self::with_backend(backend, path)?;
+        open.lock = Some(lock);
+        Ok(open)
+    }
+
+    /// Opens a ledger on any storage; tests bring one that fails.
+    pub(crate) fn with_backend(
+        backend: impl StorageBackend,
+        path: &Path,
+    ) -> Result<Self, LedgerError> {
+        let db = Builder::new()
+            .set_cache_size(CACHE_BYTES)
+            .create_with_backend(backend)
+            .map_err(|error| opening(path, &error))?;
+        migrate::prepare(&db, path)?;
+        Ok(Self { db, lock: None })
+    }
+
+    /// Closes in order and lets the next gateway in.
+    pub(crate) fn close(self) -> Result<(), String> {
+        let Self { db, lock } = self;
+        let closed = db.close().map_err(|error| error.to_string());
+        drop(lock);
+        closed
+    }
+}
+
+fn opening(path: &Path, error: &DatabaseError) -> LedgerError {
+    match error {
+        DatabaseError::DatabaseAlreadyOpen => LedgerError::AlreadyOpen {
+            path: path.into(),
+            pid: None,
+        },
+        error => LedgerError::Open {
+            path: path.into(),
+            detail: error.to_string(),
+        },
+    }
+}
+
+/// A file with anything but a redb header is somebody else's.
+fn check_magic(file: &mut File, path: &Path) -> Result<(), LedgerError> {
+    let fail = |error: io::Error| LedgerError::Open {
+        path: path.into(),
+        detail: error.to_string(),
+    };
+    let mut head = Vec::with_capacity(REDB_MAGIC.len());
+    Read::by_ref(file)
+        .take(REDB_MAGIC.len() as u64)
+        .read_to_end(&mut head)
+        .map_err(fail)?;
+    file.rewind().map_err(fail)?;
+    if head.is_empty() || head == REDB_MAGIC {
+        return Ok(());
+    }
+    if head.iter().all(|byte| *byte == 0) {
+        // redb writes its magic last: a creation that was killed midway, which holds nothing yet.
+        tracing::warn!(path = %path.display(), "starting an unfinished ledger file afresh");
+        return file.set_len(0).map_err(fail);
+    }
+    Err(LedgerError::Foreign {
+        path: path.into(),
+        detail: "not a redb database".into(),
+    })
+}
+
+fn lock_path(path: &Path) -> PathBuf {
+    path.with_extension("lock")
+}
+
+/// One gateway per state folder; the lock goes with the process, however it ends.
+fn lock(path: &Path) -> Result<File, LedgerError> {
+    let lock_path = lock_path(path);
+    let fail = |error: io::Error| LedgerError::Open {
+        path: lock_path.clone(),
+        detail: error.to_string(),
+    };
+    let mut file = private_file(&lock_path).map_err(fail)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let mut pid = String::new();
+            let _read = file.read_to_string(&mut pid);
+            return Err(LedgerError::AlreadyOpen {
+                path: path.into(),
+                pid: pid.trim().parse().ok(),
+            });
+        }
+        Err(TryLockError::Error(error)) => return Err(fail(error)),
+    }
+    file.set_len(0).map_err(fail)?;
+    writeln!(file, "{}", std::process::id()).map_err(fail)?;
+    Ok(file)
+}
+
+fn private_file(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let file = options.open(path)?;
+    restrict(path, 0o600)?;
+    Ok(file)
+}
+
+fn private_folder(path: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)?;
+    restrict(path, 0o700)
+}
+
+/// Takes away what the owner alone should have.
+#[cfg(unix)]
+fn restrict(path: &Path, mode: u32) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    let now = fs::metadata(path)?.permissions().mode() & 0o777;
+    if now & !mode != 0 {
+        fs::set_permissions(path, fs::Permissions::from_mode(now & mode))?;
+    }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn restrict(_path: &Path, _mode: u32) -> io::Result<()> {
+    Ok(())
+}

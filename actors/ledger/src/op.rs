@@ -1,0 +1,317 @@
+//! The writes of the ledger, as a closed set of values.
+//!
+//! A verb encodes the rows it brings, so that the one journal thread only moves bytes.
+
+use openclaw_protocol::key::{AccountKey, SessionKey};
+use serde_json::Value;
+
+use crate::row::{
+    Appended, Committed, InboxState, OutboxKey, OutboxState, Recovery, UnknownAction, UnknownPolicy,
+};
+
+/// Who may write a shard. On one machine the epoch is always 0; a cluster's lease raises it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Fence {
+    pub(crate) shard: u8,
+    pub(crate) epoch: u64,
+}
+
+impl Fence {
+    /// The fence of everything on one machine.
+    pub(crate) fn constant(shard: u8) -> Self {
+        Self { shard, epoch: 0 }
+    }
+}
+
+/// A write and the right to make it.
+#[derive(Debug)]
+pub(crate) struct Write {
+    pub(crate) fence: Fence,
+    pub(crate) op: Op,
+}
+
+#[derive(Debug)]
+pub(crate) struct InboxInsert {
+    pub(crate) session: SessionKey,
+    pub(crate) source: String,
+    pub(crate) source_id: String,
+    pub(crate) at_ms: i64,
+    pub(crate) body: Vec<u8>,
+}
+
+#[derive(Debug)]
+pub(crate) struct OutboxInsert {
+    pub(crate) account: AccountKey,
+    pub(crate) lane: u64,
+    pub(crate) at_ms: i64,
+    pub(crate) expires_at: i64,
+    pub(crate) body: Vec<u8>,
+}
+
+#[derive(Debug)]
+pub(crate) struct NoticeInsert {
+    pub(crate) source: String,
+    pub(crate) source_id: String,
+    pub(crate) at_ms: i64,
+    pub(crate) row: OutboxInsert,
+}
+
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) scope: String,
+    pub(crate) key: String,
+    pub(crate) at_ms: i64,
+    pub(crate) response: Vec<u8>,
+}
+
+#[derive(Debug)]
+pub(crate) struct TurnEnd {
+    pub(crate) session: SessionKey,
+    pub(crate) turn: u64,
+    pub(crate) state: InboxState,
+    pub(crate) note: Vec<u8>,
+    pub(crate) session_id: String,
+    pub(crate) entries: Vec<Vec<u8>>,
+    pub(crate) entry: Option<Value>,
+    pub(crate) outbox: Vec<OutboxInsert>,
+    pub(crate) usage: Option<(i64, Vec<u8>)>,
+    pub(crate) now_ms: i64,
+}
+
+/// How a session's entry changes.
+#[derive(Debug)]
+pub(crate) enum EntryEdit {
+    Keep,
+    Put(Value),
+    /// Top-level keys replace; `null` removes.
+    Merge(Value),
+    Remove,
+}
+
+#[derive(Debug)]
+pub(crate) enum LinesEdit {
+    Keep,
+    Drop {
+        session_id: String,
+    },
+    Replace {
+        session_id: String,
+        lines: Vec<Vec<u8>>,
+    },
+    Append {
+        session_id: String,
+        lines: Vec<Vec<u8>>,
+    },
+}
+
+/// What becomes of a claimed outbox row.
+#[derive(Debug)]
+pub(crate) enum Mark {
+    Sent,
+    Retry {
+        not_before: i64,
+    },
+    Dead,
+    Unknown,
+    /// Back to `prepared` as if it had not been claimed.
+    Release,
+    /// A person wants it sent again.
+    Requeue,
+}
+
+impl Mark {
+    pub(crate) fn target(&self) -> OutboxState {
+        match self {
+            Self::Sent => OutboxState::Sent,
+            Self::Retry { .. } | Self::Release | Self::Requeue => OutboxState::Prepared,
+            Self::Dead => OutboxState::Dead,
+            Self::Unknown => OutboxState::Unknown,
+        }
+    }
+}
+
+/// Keys that a reader found to be over their time; each is checked again before it goes.
+#[derive(Debug, Default)]
+pub(crate) struct Prune {
+    pub(crate) seen: Vec<Vec<u8>>,
+    pub(crate) seen_before: i64,
+    pub(crate) idem: Vec<Vec<u8>>,
+    pub(crate) idem_before: i64,
+    pub(crate) inbox: Vec<Vec<u8>>,
+    pub(crate) outbox: Vec<Vec<u8>>,
+    pub(crate) ended_before: i64,
+    pub(crate) dead_before: i64,
+}
+
+#[derive(Debug)]
+pub(crate) enum Op {
+    AppendInbound {
+        rows: Vec<InboxInsert>,
+        notices: Vec<NoticeInsert>,
+        cursor: Option<(String, String)>,
+    },
+    Accept {
+        row: InboxInsert,
+        answer: Answer,
+    },
+    Remember(Answer),
+    BeginTurn {
+        session: SessionKey,
+        now_ms: i64,
+    },
+    ReleaseTurn {
+        session: SessionKey,
+        turn: u64,
+        now_ms: i64,
+    },
+    StepIntent {
+        session: SessionKey,
+        turn: u64,
+        k: u32,
+        intent: Value,
+    },
+    StepResult {
+        session: SessionKey,
+        turn: u64,
+        k: u32,
+        result: Value,
+    },
+    CommitTurn(Box<TurnEnd>),
+    RetryInbound {
+        session: SessionKey,
+        seq: u64,
+        now_ms: i64,
+    },
+    EditSession {
+        session: SessionKey,
+        entry: EntryEdit,
+        lines: LinesEdit,
+    },
+    Enqueue(Vec<OutboxInsert>),
+    ClaimOutbox {
+        account: AccountKey,
+        now_ms: i64,
+        max: usize,
+        busy: Vec<u64>,
+    },
+    Mark {
+        key: OutboxKey,
+        mark: Mark,
+        note: Vec<u8>,
+        now_ms: i64,
+    },
+    Recover {
+        policy: UnknownPolicy,
+        now_ms: i64,
+    },
+    RecoverSession {
+        session: SessionKey,
+        now_ms: i64,
+    },
+    RecoverAccount {
+        account: AccountKey,
+        action: UnknownAction,
+        now_ms: i64,
+    },
+    PutCrash(Vec<u8>),
+    Prune(Box<Prune>),
+}
+
+macro_rules! kinds {
+    ($($pattern:pat => $kind:literal),* $(,)?) => {
+        impl Op {
+            /// Its name in statistics and in the fault points of the journal thread.
+            pub(crate) fn kind(&self) -> &'static str {
+                match self { $($pattern => $kind),* }
+            }
+
+            pub(crate) fn fault_before(&self) -> &'static str {
+                match self { $($pattern => concat!("ledger.before_commit.", $kind)),* }
+            }
+
+            pub(crate) fn fault_after(&self) -> &'static str {
+                match self { $($pattern => concat!("ledger.after_commit.", $kind)),* }
+            }
+        }
+    };
+}
+
+kinds! {
+    Self::AppendInbound { .. } => "append_inbound",
+    Self::Accept { .. } => "accept",
+    Self::Remember(_) => "remember",
+    Self::BeginTurn { .. } => "begin_turn",
+    Self::ReleaseTurn { .. } => "release_turn",
+    Self::StepIntent { .. } => "step_intent",
+    Self::StepResult { .. } => "step_result",
+    Self::CommitTurn(_) => "commit_turn",
+    Self::RetryInbound { .. } => "retry_inbound",
+    Self::EditSession { .. } => "edit_session",
+    Self::Enqueue(_) => "enqueue",
+    Self::ClaimOutbox { .. } => "claim_outbox",
+    Self::Mark { mark: Mark::Sent, .. } => "mark_sent",
+    Self::Mark { mark: Mark::Retry { .. }, .. } => "mark_retry",
+    Self::Mark { mark: Mark::Dead, .. } => "mark_dead",
+    Self::Mark { mark: Mark::Unknown, .. } => "mark_unknown",
+    Self::Mark { mark: Mark::Release, .. } => "release",
+    Self::Mark { mark: Mark::Requeue, .. } => "requeue",
+    Self::Recover { .. } => "recover",
+    Self::RecoverSession { .. } => "recover_session",
+    Self::RecoverAccount { .. } => "recover_account",
+    Self::PutCrash(_) => "put_crash",
+    Self::Prune(_) => "prune",
+}
+
+impl Op {
+    /// The shard that the write belongs to; what belongs to no session is in shard 0.
+    pub(crate) fn shard(&self) -> u8 {
+        match self {
+            Self::Accept { row, .. } => row.session.shard(),
+            Self::CommitTurn(end) => end.session.shard(),
+            Self::BeginTurn { session, .. }
+            | Self::ReleaseTurn { session, .. }
+            | Self::StepIntent { session, .. }
+            | Self::StepResult { session, .. }
+            | Self::RetryInbound { session, .. }
+            | Self::EditSession { session, .. }
+            | Self::RecoverSession { session, .. } => session.shard(),
+            Self::AppendInbound { .. }
+            | Self::Remember(_)
+            | Self::Enqueue(_)
+            | Self::ClaimOutbox { .. }
+            | Self::Mark { .. }
+            | Self::Recover { .. }
+            | Self::RecoverAccount { .. }
+            | Self::PutCrash(_)
+            | Self::Prune(_) => 0,
+        }
+    }
+}
+
+/// A turn as the tables hold it; decoded by the verb.
+#[derive(Debug)]
+pub(crate) struct RawTurn {
+    pub(crate) seq: u64,
+    pub(crate) row: crate::codec::Record,
+    pub(crate) steps: Vec<(u32, Vec<u8>)>,
+}
+
+#[derive(Debug)]
+pub(crate) struct RawOutbound {
+    pub(crate) seq: u64,
+    pub(crate) row: crate::codec::Record,
+}
+
+/// What a write brought about.
+#[derive(Debug)]
+pub(crate) enum Receipt {
+    Done,
+    Appended(Vec<Appended>),
+    Fresh(u64),
+    Repeat(Vec<u8>),
+    Turn(Option<Box<RawTurn>>),
+    Committed(Committed),
+    Claimed(Vec<RawOutbound>),
+    Recovered(Recovery),
+    Number(u64),
+}

@@ -1,0 +1,419 @@
+//! What can be asked of the ledger: short reads of committed rows, inline.
+//!
+//! A read that meets a broken disk latches the ledger (nothing is written any more and the process ends)
+//! and answers as if there were nothing; a row that cannot be decoded is logged and left out.
+
+use std::collections::HashSet;
+
+use openclaw_protocol::key::{AccountKey, SessionKey};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::codec::{self, NEVER, Record};
+use crate::error::{Reject, Stop};
+use crate::op::RawOutbound;
+use crate::row::{
+    CrashRow, InboxFilter, InboxRow, InboxState, OutboxFilter, OutboxRow, OutboxState, UsageRow,
+    UsageSums,
+};
+use crate::table::{TableId, View};
+use crate::verb::now_ms;
+use crate::{Ledger, apply, decode, key};
+
+/// Rows listed when the filter names no limit.
+const LIST: usize = 1000;
+
+impl Ledger {
+    fn read<T: Default>(&self, mut read: impl FnMut(&mut dyn View) -> Result<T, Stop>) -> T {
+        let mut found = T::default();
+        let result = self.store.look(&mut |view| {
+            found = read(view)?;
+            Ok(())
+        });
+        if let Err(error) = result {
+            tracing::error!(%error, "a read of the ledger failed");
+        }
+        found
+    }
+
+    fn read_json<T: DeserializeOwned>(&self, table: TableId, key: &[u8]) -> Option<T> {
+        self.read(|view| match view.get(table, key)? {
+            Some(value) => Ok(Some(codec::parse(table, codec::unseal(table, &value)?)?)),
+            None => Ok(None),
+        })
+    }
+
+    /// The platform offset up to which everything of `account` is in the inbox.
+    #[must_use]
+    pub fn cursor(&self, account: &str) -> Option<String> {
+        self.read(|view| {
+            let Some(value) = view.get(TableId::Cursor, &key::prefix(account))? else {
+                return Ok(None);
+            };
+            let cursor = codec::unseal(TableId::Cursor, &value)?;
+            Ok(Some(String::from_utf8_lossy(cursor).into_owned()))
+        })
+    }
+
+    /// What was answered to `key` within the last 24 hours.
+    #[must_use]
+    pub fn recall(&self, scope: &str, client_key: &str) -> Option<Value> {
+        self.read(|view| {
+            let Some(value) = view.get(TableId::Idem, &key::pair(scope, client_key))? else {
+                return Ok(None);
+            };
+            let (at, response) = codec::unseal_at(TableId::Idem, &value)?;
+            if now_ms().saturating_sub(at) >= apply::IDEM_TTL_MS {
+                return Ok(None);
+            }
+            Ok(Some(codec::parse(TableId::Idem, response)?))
+        })
+    }
+
+    /// Sessions with something to answer.
+    #[must_use]
+    pub fn open_sessions(&self) -> Vec<SessionKey> {
+        self.read(|view| {
+            let mut sessions: Vec<SessionKey> = Vec::new();
+            view.scan(TableId::InboxOpen, &[], &[0xff], &mut |row_key, _| {
+                let session = key::split(row_key).map(|(session, _)| session);
+                if sessions.last().map(SessionKey::as_str) != session.as_deref() {
+                    sessions.extend(session.and_then(|session| SessionKey::parse(&session).ok()));
+                }
+                true
+            })?;
+            Ok(sessions)
+        })
+    }
+
+    /// Accounts with something to send.
+    #[must_use]
+    pub fn open_accounts(&self) -> Vec<AccountKey> {
+        self.read(|view| {
+            let mut accounts: Vec<AccountKey> = Vec::new();
+            view.scan(TableId::OutboxOpen, &[], &[0xff], &mut |row_key, _| {
+                let account = key::split(row_key).and_then(|(account, _)| account.parse().ok());
+                if accounts.last() != account.as_ref() {
+                    accounts.extend(account);
+                }
+                true
+            })?;
+            Ok(accounts)
+        })
+    }
+
+    /// How many rows of `session` still have to be answered, the running one included.
+    #[must_use]
+    pub fn pending(&self, session: &SessionKey) -> usize {
+        self.count(TableId::InboxOpen, session.as_str())
+    }
+
+    /// How many rows of `account` still have to be sent.
+    #[must_use]
+    pub fn outbox_open(&self, account: &AccountKey) -> usize {
+        self.count(TableId::OutboxOpen, &key::account(account))
+    }
+
+    fn count(&self, table: TableId, owner: &str) -> usize {
+        let prefix = key::prefix(owner);
+        self.read(|view| {
+            let mut count = 0;
+            view.scan(table, &prefix, &key::end(&prefix), &mut |_, _| {
+                count += 1;
+                true
+            })?;
+            Ok(count)
+        })
+    }
+
+    /// When the next row of `account` may be claimed, in ms; a time in the past means now.
+    #[must_use]
+    pub fn outbox_next_due(&self, account: &AccountKey) -> Option<i64> {
+        let prefix = key::prefix(&key::account(account));
+        self.read(|view| {
+            let mut lanes = HashSet::new();
+            let mut due = None;
+            view.scan(
+                TableId::OutboxOpen,
+                &prefix,
+                &key::end(&prefix),
+                &mut |_, value| {
+                    let Ok(head) = codec::index(TableId::OutboxOpen, value) else {
+                        return true;
+                    };
+                    if lanes.insert(head.lane) && head.state == OutboxState::Prepared.code() {
+                        due =
+                            Some(due.map_or(head.not_before, |due: i64| due.min(head.not_before)));
+                    }
+                    due != Some(0)
+                },
+            )?;
+            Ok(due.filter(|due| *due != NEVER))
+        })
+    }
+
+    /// A session's entry of sessions.json.
+    #[must_use]
+    pub fn session_entry(&self, session: &SessionKey) -> Option<Value> {
+        self.read_json(TableId::Session, &key::prefix(session.as_str()))
+    }
+
+    /// All entries of an agent, by key.
+    #[must_use]
+    pub fn session_entries(&self, agent: &str) -> Vec<(SessionKey, Value)> {
+        let from = format!("agent:{agent}:");
+        let until = key::end(from.as_bytes());
+        self.read(|view| {
+            let mut entries = Vec::new();
+            view.scan(
+                TableId::Session,
+                from.as_bytes(),
+                &until,
+                &mut |row_key, value| {
+                    let session =
+                        key::split(row_key).and_then(|(key, _)| SessionKey::parse(&key).ok());
+                    let entry = codec::unseal(TableId::Session, value)
+                        .and_then(|entry| codec::parse(TableId::Session, entry));
+                    match (session, entry) {
+                        (Some(session), Ok(entry)) => entries.push((session, entry)),
+                        (session, entry) => skipped(TableId::Session, session, entry.err()),
+                    }
+                    true
+                },
+            )?;
+            Ok(entries)
+        })
+    }
+
+    /// The lines of a transcript from number `from` on (the first is 1).
+    #[must_use]
+    pub fn transcript(&self, session_id: &str, from: u64) -> Vec<(u64, Value)> {
+        let until = key::end(&key::prefix(session_id));
+        self.read(|view| {
+            let mut lines = Vec::new();
+            let from = key::numbered(session_id, from);
+            view.scan(TableId::Transcript, &from, &until, &mut |row_key, value| {
+                let n = key::last_number(row_key).unwrap_or_default();
+                let line = codec::unseal(TableId::Transcript, value)
+                    .and_then(|line| codec::parse(TableId::Transcript, line));
+                match line {
+                    Ok(line) => lines.push((n, line)),
+                    Err(error) => skipped(TableId::Transcript, Some(n), Some(error)),
+                }
+                true
+            })?;
+            Ok(lines)
+        })
+    }
+
+    /// The number of the last line of a transcript; 0 if it has none.
+    #[must_use]
+    pub fn transcript_len(&self, session_id: &str) -> u64 {
+        let prefix = key::prefix(session_id);
+        self.read(|view| {
+            let last = view.last_key(TableId::Transcript, &prefix, &key::end(&prefix))?;
+            Ok(last
+                .and_then(|last| key::last_number(&last))
+                .unwrap_or_default())
+        })
+    }
+
+    /// One inbox row.
+    #[must_use]
+    pub fn inbox_row(&self, session: &SessionKey, seq: u64) -> Option<InboxRow> {
+        self.read(|view| {
+            let value = view.get(TableId::Inbox, &key::numbered(session.as_str(), seq))?;
+            let record = value
+                .map(|value| Record::decode(TableId::Inbox, value))
+                .transpose()?;
+            Ok(record
+                .map(|record| decode::inbox(session, seq, &record))
+                .transpose()?)
+        })
+    }
+
+    /// Inbox rows, by session and number.
+    #[must_use]
+    pub fn inbox(&self, filter: &InboxFilter) -> Vec<InboxRow> {
+        let owner = filter.session.as_ref().map(SessionKey::as_str);
+        let wanted = filter.state.map(InboxState::code);
+        let open = filter.open_only || filter.state.is_some_and(InboxState::is_open);
+        let dead = filter.state == Some(InboxState::Dead);
+        let limit = if filter.limit == 0 {
+            LIST
+        } else {
+            filter.limit
+        };
+        self.read(|view| {
+            let keys = candidates(view, TableId::Inbox, open, dead, owner)?;
+            records(
+                view,
+                TableId::Inbox,
+                &keys,
+                wanted,
+                limit,
+                |owner, seq, record| {
+                    let session = SessionKey::parse(owner).ok()?;
+                    Some(decode::inbox(&session, seq, &record))
+                },
+            )
+        })
+    }
+
+    /// Outbox rows, by account and number.
+    #[must_use]
+    pub fn outbox(&self, filter: &OutboxFilter) -> Vec<OutboxRow> {
+        let owner = filter.account.as_ref().map(key::account);
+        let wanted = filter.state.map(OutboxState::code);
+        let open = filter.open_only || filter.state.is_some_and(OutboxState::is_open);
+        let dead = matches!(filter.state, Some(OutboxState::Dead | OutboxState::Unknown));
+        let limit = if filter.limit == 0 {
+            LIST
+        } else {
+            filter.limit
+        };
+        self.read(|view| {
+            let keys = candidates(view, TableId::Outbox, open, dead, owner.as_deref())?;
+            records(
+                view,
+                TableId::Outbox,
+                &keys,
+                wanted,
+                limit,
+                |owner, seq, record| {
+                    let account = owner.parse().ok()?;
+                    Some(decode::outbox(&account, &RawOutbound { seq, row: record }))
+                },
+            )
+        })
+    }
+
+    /// Rows that ended dead or unknown and wait for a person, oldest account first.
+    #[must_use]
+    pub fn dead_letters(&self) -> (Vec<InboxRow>, Vec<OutboxRow>) {
+        let inbox = self.inbox(&InboxFilter {
+            state: Some(InboxState::Dead),
+            ..Default::default()
+        });
+        let mut outbox = self.outbox(&OutboxFilter {
+            state: Some(OutboxState::Dead),
+            ..Default::default()
+        });
+        outbox.extend(self.outbox(&OutboxFilter {
+            state: Some(OutboxState::Unknown),
+            ..Default::default()
+        }));
+        (inbox, outbox)
+    }
+
+    /// Usage of the period `[from_ms, until_ms)`.
+    #[must_use]
+    pub fn usage(&self, from_ms: i64, until_ms: i64) -> UsageSums {
+        let (from, until) = (key::time(from_ms), key::time(until_ms));
+        self.read(|view| {
+            let mut sums = UsageSums::default();
+            view.scan(TableId::Usage, &from, &until, &mut |_, value| {
+                let row = codec::unseal(TableId::Usage, value)
+                    .and_then(|row| codec::parse::<UsageRow>(TableId::Usage, row));
+                match row {
+                    Ok(row) => {
+                        let model = format!("{}/{}", row.provider, row.model);
+                        sums.total.add(&row);
+                        sums.models.entry(model).or_default().add(&row);
+                        sums.agents.entry(row.agent.clone()).or_default().add(&row);
+                        sums.sessions
+                            .entry(row.session.to_string())
+                            .or_default()
+                            .add(&row);
+                    }
+                    Err(error) => skipped(TableId::Usage, None::<u64>, Some(error)),
+                }
+                true
+            })?;
+            Ok(sums)
+        })
+    }
+
+    /// The crash ring, oldest first.
+    #[must_use]
+    pub fn crashes(&self) -> Vec<CrashRow> {
+        self.read(|view| {
+            let mut rows = Vec::new();
+            view.scan(TableId::Crash, &[], &[0xff], &mut |_, value| {
+                let row = codec::unseal(TableId::Crash, value)
+                    .and_then(|row| codec::parse(TableId::Crash, row));
+                match row {
+                    Ok(row) => rows.push(row),
+                    Err(error) => skipped(TableId::Crash, None::<u64>, Some(error)),
+                }
+                true
+            })?;
+            Ok(rows)
+        })
+    }
+}
+
+fn skipped(table: TableId, row: Option<impl std::fmt::Debug>, error: Option<Reject>) {
+    let error = error.map_or_else(
+        || "its key cannot be read".to_owned(),
+        |error| error.to_string(),
+    );
+    tracing::warn!(table = table.name(), ?row, error, "a row was left out");
+}
+
+/// Keys of the rows that a listing has to look at: by index where there is one.
+fn candidates(
+    view: &mut dyn View,
+    table: TableId,
+    open: bool,
+    dead: bool,
+    owner: Option<&str>,
+) -> Result<Vec<Vec<u8>>, Stop> {
+    let inbox = table == TableId::Inbox;
+    let (index, mark): (_, &[u8]) = match (open, dead, inbox) {
+        (true, _, true) => (TableId::InboxOpen, b""),
+        (true, _, false) => (TableId::OutboxOpen, b""),
+        (false, true, true) => (TableId::Dead, b"i"),
+        (false, true, false) => (TableId::Dead, b"o"),
+        (false, false, _) => (table, b""),
+    };
+    let prefix = [mark, &owner.map_or_else(Vec::new, key::prefix)].concat();
+    let mut keys = Vec::new();
+    view.scan(index, &prefix, &key::end(&prefix), &mut |row_key, _| {
+        keys.push(row_key.get(mark.len()..).unwrap_or_default().to_vec());
+        true
+    })?;
+    Ok(keys)
+}
+
+fn records<T>(
+    view: &mut dyn View,
+    table: TableId,
+    keys: &[Vec<u8>],
+    wanted: Option<u8>,
+    limit: usize,
+    decode: impl Fn(&str, u64, Record) -> Option<Result<T, Reject>>,
+) -> Result<Vec<T>, Stop> {
+    let mut rows = Vec::new();
+    for row_key in keys {
+        if rows.len() >= limit {
+            break;
+        }
+        let Some(value) = view.get(table, row_key)? else {
+            continue;
+        };
+        let Some((owner, seq)) = key::split_numbered(row_key) else {
+            continue;
+        };
+        match Record::decode(table, value) {
+            Ok(record) if wanted.is_some_and(|wanted| record.head.state != wanted) => {}
+            Ok(record) => match decode(&owner, seq, record) {
+                Some(Ok(row)) => rows.push(row),
+                Some(Err(error)) => skipped(table, Some((owner, seq)), Some(error)),
+                None => skipped(table, Some((owner, seq)), None),
+            },
+            Err(error) => skipped(table, Some((owner, seq)), Some(error)),
+        }
+    }
+    Ok(rows)
+}

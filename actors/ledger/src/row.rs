@@ -1,0 +1,25 @@
+//! The rows of the ledger as the rest of the house sees them.
+
+mod crash;
+mod inbox;
+mod outbox;
+mod turn;
+mod usage;
+
+pub use crash::CrashRow;
+pub use inbox::{
+    Accepted, Appended, InboundBatch, InboxFilter, InboxRow, InboxState, NewInbound, Notice,
+};
+pub use outbox::{
+    Lane, NewOutbound, OutboxFilter, OutboxKey, OutboxRow, OutboxState, UnknownAction,
+    UnknownPolicy,
+};
+pub use turn::{
+    Committed, MAX_ATTEMPTS, Recovery, StepIntent, StepRow, TranscriptEdit, TurnCommit, TurnNo,
+    TurnOutcome, TurnStart,
+};
+pub use usage::{UsageRow, UsageSum, UsageSums};
+
+pub(crate) use inbox::InboxBody;
+pub(crate) use outbox::{OutboxBody, OutboxNote};
+pub(crate) use turn::{EndNote, StepBody};

@@ -1,0 +1,147 @@
+//! Verbs of a turn.
+
+use openclaw_protocol::key::SessionKey;
+use serde_json::Value;
+
+use super::{mismatched, now_ms, outbox_insert};
+use crate::error::LedgerError;
+use crate::op::{Op, Receipt, TurnEnd};
+use crate::row::{
+    Committed, EndNote, InboxState, Recovery, StepIntent, TurnCommit, TurnNo, TurnOutcome,
+    TurnStart,
+};
+use crate::{Ledger, codec, decode};
+
+impl Ledger {
+    /// Claims the next row of `session`: the interrupted turn if there is one, else the oldest message.
+    /// None if there is nothing to answer.
+    pub async fn begin_turn(
+        &self,
+        session: &SessionKey,
+        now_ms: i64,
+    ) -> Result<Option<TurnStart>, LedgerError> {
+        match self
+            .submit(Op::BeginTurn {
+                session: session.clone(),
+                now_ms,
+            })
+            .await?
+        {
+            Receipt::Turn(None) => Ok(None),
+            Receipt::Turn(Some(raw)) => Ok(Some(decode::turn(session, &raw)?)),
+            _ => Err(mismatched("begin_turn")),
+        }
+    }
+
+    /// Gives a running turn back without counting the attempt; for an ordered stop.
+    pub async fn release_turn(
+        &self,
+        session: &SessionKey,
+        turn: TurnNo,
+    ) -> Result<(), LedgerError> {
+        let op = Op::ReleaseTurn {
+            session: session.clone(),
+            turn: turn.0,
+            now_ms: now_ms(),
+        };
+        self.submit(op).await.map(drop)
+    }
+
+    /// Writes down a step before its effect. The same intent again is fine, another is refused.
+    pub async fn step_intent(
+        &self,
+        session: &SessionKey,
+        turn: TurnNo,
+        k: u32,
+        intent: StepIntent,
+    ) -> Result<(), LedgerError> {
+        let intent =
+            serde_json::to_value(intent).map_err(|error| LedgerError::Encode(error.to_string()))?;
+        let op = Op::StepIntent {
+            session: session.clone(),
+            turn: turn.0,
+            k,
+            intent,
+        };
+        self.submit(op).await.map(drop)
+    }
+
+    /// Writes down what a step brought.
+    pub async fn step_result(
+        &self,
+        session: &SessionKey,
+        turn: TurnNo,
+        k: u32,
+        result: Value,
+    ) -> Result<(), LedgerError> {
+        let op = Op::StepResult {
+            session: session.clone(),
+            turn: turn.0,
+            k,
+            result,
+        };
+        self.submit(op).await.map(drop)
+    }
+
+    /// Ends a turn: transcript, entry, outbox, usage, steps and the inbox row, in one transaction.
+    pub async fn commit_turn(&self, commit: TurnCommit) -> Result<Committed, LedgerError> {
+        let now_ms = now_ms();
+        let (state, note) = match commit.outcome {
+            TurnOutcome::Done => (InboxState::Done, None),
+            TurnOutcome::Aborted => (InboxState::Aborted, None),
+            TurnOutcome::Failed { reason } => (
+                InboxState::Failed,
+                Some(EndNote {
+                    reason,
+                    crash: None,
+                }),
+            ),
+            TurnOutcome::Dead { reason, crash } => {
+                (InboxState::Dead, Some(EndNote { reason, crash }))
+            }
+        };
+        let usage = match commit.usage {
+            Some(row) => Some((row.at_ms, codec::body(&row)?)),
+            None => None,
+        };
+        let end = TurnEnd {
+            session: commit.session,
+            turn: commit.turn.0,
+            state,
+            note: note
+                .map(|note| codec::body(&note))
+                .transpose()?
+                .unwrap_or_default(),
+            session_id: commit.session_id,
+            entries: commit
+                .entries
+                .iter()
+                .map(codec::body)
+                .collect::<Result<_, _>>()?,
+            entry: commit.entry,
+            outbox: commit
+                .outbox
+                .into_iter()
+                .map(|row| outbox_insert(row, now_ms))
+                .collect::<Result<_, _>>()?,
+            usage,
+            now_ms,
+        };
+        match self.submit(Op::CommitTurn(Box::new(end))).await? {
+            Receipt::Committed(committed) => Ok(committed),
+            _ => Err(mismatched("commit_turn")),
+        }
+    }
+
+    /// After the restart of one session: its running turn is interrupted.
+    pub async fn recover_session(&self, session: &SessionKey) -> Result<Recovery, LedgerError> {
+        let op = Op::RecoverSession {
+            session: session.clone(),
+            now_ms: now_ms(),
+        };
+        match self.submit(op).await? {
+            Receipt::Recovered(recovery) => Ok(recovery),
+            _ => Err(mismatched("recover_session")),
+        }
+    }
+}
