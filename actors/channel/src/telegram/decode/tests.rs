@@ -1,0 +1,145 @@
+use serde_json::json;
+
+use super::*;
+
+fn me() -> User {
+    serde_json::from_value(json!({"id": 99, "is_bot": true, "first_name": "Bot", "username": "HomeBot"})).unwrap()
+}
+
+fn incoming(message: Value) -> Incoming {
+    match decode(json!({"update_id": 5, "message": message}), &me()).unwrap() {
+        (5, PlatformEvent::Message(incoming)) => *incoming,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn kind(update: Value) -> &'static str {
+    match decode(update, &me()).unwrap().1 {
+        PlatformEvent::Other { kind } => kind,
+        PlatformEvent::Message(message) => panic!("{message:?}"),
+    }
+}
+
+fn ann() -> Value {
+    json!({"id": 7, "is_bot": false, "first_name": "Ann", "last_name": "Lee", "username": "ann"})
+}
+
+fn group() -> Value {
+    json!({"id": -100, "type": "supergroup", "title": "Home"})
+}
+
+#[test]
+fn a_direct_message_names_its_sender_by_id() {
+    let got = incoming(json!({
+        "message_id": 3, "date": 1_700_000_000, "from": ann(), "text": "hello",
+        "chat": {"id": 7, "type": "private", "first_name": "Ann"},
+    }));
+    assert_eq!(got.source_id, "7:3");
+    assert_eq!(got.chat.kind, ChatKind::Direct);
+    assert_eq!(got.timestamp_ms, 1_700_000_000_000);
+    let sender = got.sender.unwrap();
+    assert_eq!((sender.id.as_str(), sender.name.as_deref()), ("7", Some("Ann Lee")));
+    assert!(!got.addressed && !got.from_bot);
+}
+
+#[test]
+fn a_mention_counts_in_utf16_and_in_any_case() {
+    let text = "😀 @homebot hi";
+    let got = incoming(json!({
+        "message_id": 3, "date": 1, "from": ann(), "chat": group(), "text": text,
+        "entities": [{"type": "mention", "offset": 3, "length": 8}],
+    }));
+    assert!(got.addressed);
+    assert_eq!(got.text, text);
+    let not_me = incoming(json!({
+        "message_id": 3, "date": 1, "from": ann(), "chat": group(), "text": "@homebots hi",
+        "entities": [{"type": "mention", "offset": 0, "length": 9}],
+    }));
+    assert!(!not_me.addressed);
+}
+
+#[test]
+fn a_command_for_this_bot_loses_the_bot_s_name() {
+    let command = |text: &str, length: usize| {
+        incoming(json!({
+            "message_id": 3, "date": 1, "from": ann(), "chat": group(), "text": text,
+            "entities": [{"type": "bot_command", "offset": 0, "length": length}],
+        }))
+    };
+    let mine = command("/status@HomeBot now", 15);
+    assert!(mine.addressed && !mine.for_another);
+    assert_eq!(mine.text, "/status now");
+    let other = command("/status@OtherBot", 16);
+    assert!(!other.addressed && other.for_another);
+    let bare = command("/status", 7);
+    assert!(!bare.addressed && !bare.for_another);
+}
+
+#[test]
+fn a_reply_to_the_bot_addresses_it_and_is_quoted() {
+    let got = incoming(json!({
+        "message_id": 4, "date": 1, "from": ann(), "chat": group(), "text": "why?",
+        "reply_to_message": {
+            "message_id": 3, "date": 1, "chat": group(), "text": "Because.",
+            "from": {"id": 99, "is_bot": true, "first_name": "Bot"},
+        },
+    }));
+    assert!(got.addressed);
+    let reply = got.reply_to.unwrap();
+    assert_eq!((reply.message_id.as_deref(), reply.text.as_str()), (Some("3"), "Because."));
+    assert_eq!(reply.sender.as_deref(), Some("Bot"));
+}
+
+#[test]
+fn topics_have_threads_and_the_general_topic_is_one() {
+    let forum = json!({"id": -100, "type": "supergroup", "title": "Home", "is_forum": true});
+    let topic = incoming(json!({
+        "message_id": 4, "date": 1, "from": ann(), "chat": forum.clone(), "text": "x",
+        "message_thread_id": 17, "is_topic_message": true,
+        "reply_to_message": {"message_id": 17, "date": 1, "chat": forum.clone(),
+            "from": {"id": 99, "is_bot": true, "first_name": "Bot"},
+            "forum_topic_created": {"name": "t"}},
+    }));
+    assert_eq!(topic.chat.thread.as_deref(), Some("17"));
+    assert!(!topic.addressed && topic.reply_to.is_none());
+    let general = incoming(json!({"message_id": 4, "date": 1, "from": ann(), "chat": forum, "text": "x"}));
+    assert_eq!(general.chat.thread.as_deref(), Some("1"));
+    let plain = incoming(json!({
+        "message_id": 4, "date": 1, "from": ann(), "chat": group(), "text": "x", "message_thread_id": 3,
+    }));
+    assert_eq!(plain.chat.thread, None);
+}
+
+#[test]
+fn media_become_placeholders_with_their_captions() {
+    let photo = incoming(json!({
+        "message_id": 4, "date": 1, "from": ann(), "chat": group(), "photo": [{}], "caption": "look @HomeBot",
+        "caption_entities": [{"type": "mention", "offset": 5, "length": 8}],
+    }));
+    assert_eq!(photo.text, "<media:image>\nlook @HomeBot");
+    assert!(photo.addressed);
+    let voice = incoming(json!({"message_id": 4, "date": 1, "from": ann(), "chat": group(), "voice": {}}));
+    assert_eq!(voice.text, "<media:audio>");
+}
+
+#[test]
+fn an_anonymous_admin_is_the_chat_and_not_telegram_s_bot() {
+    let got = incoming(json!({
+        "message_id": 4, "date": 1, "chat": group(), "sender_chat": group(), "text": "x",
+        "from": {"id": 1_087_968_824, "is_bot": true, "first_name": "Group"},
+    }));
+    assert_eq!(got.sender.unwrap().id, "-100");
+    assert!(!got.from_bot);
+}
+
+#[test]
+fn every_other_kind_is_named_and_not_a_message() {
+    assert_eq!(kind(json!({"update_id": 1, "edited_message": {"text": "x"}})), "edit");
+    assert_eq!(kind(json!({"update_id": 1, "callback_query": {"data": "x"}})), "button");
+    assert_eq!(kind(json!({"update_id": 1, "my_chat_member": {}})), "membership");
+    assert_eq!(kind(json!({"update_id": 1, "poll": {}})), "other");
+    assert_eq!(kind(json!({"update_id": 1, "message": {"message_id": "x"}})), "unreadable");
+    let joined = json!({"message_id": 4, "date": 1, "from": ann(), "chat": group(), "new_chat_members": []});
+    assert_eq!(kind(json!({"update_id": 1, "message": joined})), "service");
+    assert!(decode(json!({"message": {}}), &me()).is_none());
+}

@@ -1,0 +1,153 @@
+//! What people type that the gateway answers itself, without a model.
+//!
+//! Commands are ordinary rows: they are claimed, answered and committed like any turn, so they
+//! keep their place in the queue and survive a crash. Only stop words also act at once.
+
+/// Whole messages that end the running turn and empty the queue.
+const STOP_WORDS: [&str; 6] = ["stop", "esc", "abort", "wait", "exit", "interrupt"];
+/// The same as commands.
+const STOP_COMMANDS: [&str; 2] = ["stop", "abort"];
+/// What starts a session anew when nothing else is configured.
+pub const RESET_TRIGGERS: [&str; 2] = ["/new", "/reset"];
+
+/// A message read as a command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// End the running turn and what waits behind it.
+    Stop,
+    /// Begin a new session; the rest is its first message.
+    Reset { rest: String },
+    /// Say how things are.
+    Status,
+    /// Say what can be typed.
+    Help,
+    /// Say who the sender is to the gateway.
+    WhoAmI,
+}
+
+/// Reads a message; none when it is for the model. `triggers` are the configured reset triggers.
+pub fn read(text: &str, triggers: &[String]) -> Option<Command> {
+    let text = text.trim();
+    if is_stop(text) {
+        return Some(Command::Stop);
+    }
+    let configured = triggers.iter().map(String::as_str);
+    for trigger in configured.chain(RESET_TRIGGERS) {
+        if let Some(rest) = after_word(text, trigger) {
+            return Some(Command::Reset {
+                rest: rest.to_owned(),
+            });
+        }
+    }
+    let name = text.strip_prefix('/')?;
+    let (name, rest) = split_name(name);
+    if !rest.is_empty() {
+        return None;
+    }
+    match name.as_str() {
+        "status" => Some(Command::Status),
+        "help" | "commands" => Some(Command::Help),
+        "whoami" | "id" => Some(Command::WhoAmI),
+        _ => None,
+    }
+}
+
+/// Whether a whole message says stop.
+pub fn is_stop(text: &str) -> bool {
+    let text = text.trim();
+    if let Some(name) = text.strip_prefix('/') {
+        let (name, rest) = split_name(name);
+        return rest.is_empty() && STOP_COMMANDS.contains(&name.as_str());
+    }
+    let bare = text.trim_end_matches(['.', '!']);
+    STOP_WORDS
+        .iter()
+        .any(|word| bare.eq_ignore_ascii_case(word))
+}
+
+/// `/status@my_bot: now` is the command `status` with the rest `now`.
+fn split_name(text: &str) -> (String, &str) {
+    let (name, rest) = text
+        .split_once(char::is_whitespace)
+        .map_or((text, ""), |(name, rest)| (name, rest.trim()));
+    let name = name.trim_end_matches(':');
+    let name = name.split_once('@').map_or(name, |(name, _)| name);
+    (name.to_ascii_lowercase(), rest)
+}
+
+/// The rest of the text after a word that stands alone at its start.
+fn after_word<'a>(text: &'a str, word: &str) -> Option<&'a str> {
+    let word = word.trim();
+    if word.is_empty() {
+        return None;
+    }
+    let head = text.get(..word.len())?;
+    if !head.eq_ignore_ascii_case(word) {
+        return None;
+    }
+    let rest = text.get(word.len()..)?;
+    let rest = match rest.strip_prefix('@') {
+        Some(named) => named.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || c == '_'),
+        None => rest,
+    };
+    let rest = rest.strip_prefix(':').unwrap_or(rest);
+    (rest.is_empty() || rest.starts_with(char::is_whitespace)).then(|| rest.trim())
+}
+
+/// What can be typed.
+pub fn help() -> String {
+    "These are answered without a model:\n\
+     - `/new` or `/reset`: begin a new session; text after it is its first message\n\
+     - `/stop`, or just `stop`: end what runs and drop what waits\n\
+     - `/status`: model, session and queue\n\
+     - `/whoami`: how the gateway knows you\n\
+     - `/help`: this list\n\n\
+     Everything else goes to the agent."
+        .to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reset(rest: &str) -> Option<Command> {
+        Some(Command::Reset {
+            rest: rest.to_owned(),
+        })
+    }
+
+    #[test]
+    fn stop_words_count_only_as_whole_messages() {
+        for text in [
+            "stop",
+            " Stop! ",
+            "/stop",
+            "/STOP@home_bot",
+            "/abort:",
+            "esc",
+        ] {
+            assert_eq!(read(text, &[]), Some(Command::Stop), "{text}");
+        }
+        for text in ["stop the music", "/stop now", "don't stop", "/stopper"] {
+            assert_eq!(read(text, &[]), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_reset_passes_the_rest_on() {
+        assert_eq!(read("/new", &[]), reset(""));
+        assert_eq!(read("/New@home_bot", &[]), reset(""));
+        assert_eq!(read("/reset: hello you", &[]), reset("hello you"));
+        assert_eq!(read("/newest", &[]), None);
+        let own = ["fresh start".to_owned()];
+        assert_eq!(read("fresh start please", &own), reset("please"));
+    }
+
+    #[test]
+    fn other_commands_stand_alone() {
+        assert_eq!(read("/status", &[]), Some(Command::Status));
+        assert_eq!(read("/status of the union?", &[]), None);
+        assert_eq!(read("/frobnicate", &[]), None);
+        assert_eq!(read("", &[]), None);
+    }
+}

@@ -1,0 +1,202 @@
+//! From the lines of a transcript to the messages a model sees.
+//!
+//! Pure. The context is the path from the last entry back to the first; a compaction on the path
+//! stands for what came before the entry it kept. What would break a model's wire is mended on
+//! the way: calls without a result, results without a call, answers that are empty errors.
+
+use std::collections::HashMap;
+use std::collections::HashSet;
+
+use openclaw_protocol::Content;
+use openclaw_protocol::Message;
+use openclaw_protocol::ModelRef;
+use openclaw_protocol::StopReason;
+use openclaw_protocol::message::ToolResultMessage;
+use serde_json::Value;
+
+#[cfg(test)]
+mod tests;
+
+/// What a transcript amounts to.
+#[derive(Debug, Clone, Default)]
+pub struct Context {
+    /// The messages for the model.
+    pub messages: Vec<Message>,
+    /// The last chained entry.
+    pub leaf: Option<String>,
+    /// The model that answered last.
+    pub model: Option<ModelRef>,
+    /// How many lines there are.
+    pub rows: u64,
+}
+
+/// Reads a transcript's lines.
+pub fn build(lines: &[Value]) -> Context {
+    let rows = u64::try_from(lines.len()).unwrap_or(u64::MAX);
+    let path = path(lines);
+    let leaf = path
+        .last()
+        .and_then(|line| text(line, "id"))
+        .map(str::to_owned);
+    let model = path
+        .iter()
+        .rev()
+        .find(|line| text(line, "type") == Some("model_change"))
+        .and_then(|line| {
+            Some(ModelRef::new(
+                text(line, "provider")?,
+                text(line, "modelId")?,
+            ))
+        });
+    Context {
+        messages: mend(messages(&path)),
+        leaf,
+        model,
+        rows,
+    }
+}
+
+/// The messages of a transcript as they stand in it, for people: none left out on the path.
+pub fn records(lines: &[Value]) -> Vec<(&str, &Value)> {
+    path(lines)
+        .into_iter()
+        .filter(|line| text(line, "type") == Some("message"))
+        .filter_map(|line| Some((text(line, "id")?, line.get("message")?)))
+        .collect()
+}
+
+/// The chained entries from the first to the leaf.
+fn path(lines: &[Value]) -> Vec<&Value> {
+    let mut by_id: HashMap<&str, &Value> = HashMap::with_capacity(lines.len());
+    let mut leaf = None;
+    for line in lines {
+        if text(line, "type") == Some("session") {
+            continue;
+        }
+        if let Some(id) = text(line, "id") {
+            by_id.insert(id, line);
+            leaf = Some(id);
+        }
+    }
+    let mut path = Vec::new();
+    let mut seen = HashSet::new();
+    let mut next = leaf;
+    while let Some(id) = next {
+        if !seen.insert(id) {
+            break; // a hand-made circle
+        }
+        let Some(line) = by_id.get(id) else { break };
+        path.push(*line);
+        next = text(line, "parentId");
+    }
+    path.reverse();
+    path
+}
+
+fn messages(path: &[&Value]) -> Vec<Message> {
+    let compaction = path
+        .iter()
+        .rposition(|line| text(line, "type") == Some("compaction"));
+    let mut messages = Vec::new();
+    let mut rest: &[&Value] = path;
+    if let Some(at) = compaction
+        && let Some(line) = path.get(at)
+    {
+        let summary = text(line, "summary").unwrap_or_default();
+        messages.push(Message::user(
+            format!("[Summary of the conversation so far]\n{summary}"),
+            0,
+        ));
+        let kept = text(line, "firstKeptEntryId");
+        let from = path
+            .iter()
+            .position(|line| kept.is_some() && text(line, "id") == kept)
+            .unwrap_or(at);
+        rest = path.get(from..).unwrap_or_default();
+    }
+    messages.extend(rest.iter().filter_map(|line| message(line)));
+    messages
+}
+
+fn message(line: &Value) -> Option<Message> {
+    match text(line, "type")? {
+        "message" => {
+            let mut message: Message = serde_json::from_value(line.get("message")?.clone()).ok()?;
+            if let Message::ToolResult(result) = &mut message {
+                result.details = None; // facts for people, never for the model
+            }
+            (!matches!(message, Message::Other(_))).then_some(message)
+        }
+        "custom_message" => {
+            let content = line.get("content")?;
+            let wrapped = serde_json::json!({"role": "user", "content": content, "timestamp": 0});
+            serde_json::from_value(wrapped).ok()
+        }
+        "branch_summary" => Some(Message::user(
+            format!(
+                "[Summary of another branch]\n{}",
+                text(line, "summary").unwrap_or_default()
+            ),
+            0,
+        )),
+        _ => None,
+    }
+}
+
+/// Leaves a list that every wire accepts.
+pub fn mend(messages: Vec<Message>) -> Vec<Message> {
+    let mut mended: Vec<Message> = Vec::with_capacity(messages.len());
+    let mut open: Vec<(String, String)> = Vec::new();
+    for message in messages {
+        match message {
+            Message::ToolResult(result) => {
+                let place = open.iter().position(|(id, _)| *id == result.tool_call_id);
+                if let Some(place) = place {
+                    open.remove(place);
+                    mended.push(Message::ToolResult(result));
+                }
+            }
+            Message::Assistant(answer) => {
+                close(&mut open, &mut mended);
+                let is_broken =
+                    matches!(answer.stop_reason, StopReason::Error | StopReason::Aborted);
+                let says_something = answer.content.iter().any(|part| match part {
+                    Content::Text { text, .. } => !text.trim().is_empty(),
+                    Content::ToolCall { .. } => true,
+                    _ => false,
+                });
+                if is_broken && !says_something {
+                    continue;
+                }
+                for part in &answer.content {
+                    if let Content::ToolCall { id, name, .. } = part {
+                        open.push((id.clone(), name.clone()));
+                    }
+                }
+                mended.push(Message::Assistant(answer));
+            }
+            other => {
+                close(&mut open, &mut mended);
+                mended.push(other);
+            }
+        }
+    }
+    close(&mut open, &mut mended);
+    mended
+}
+
+fn close(open: &mut Vec<(String, String)>, mended: &mut Vec<Message>) {
+    for (tool_call_id, tool_name) in open.drain(..) {
+        mended.push(Message::ToolResult(ToolResultMessage {
+            tool_call_id,
+            tool_name,
+            content: vec![Content::text("interrupted, outcome unknown")],
+            is_error: true,
+            ..ToolResultMessage::default()
+        }));
+    }
+}
+
+fn text<'a>(line: &'a Value, name: &str) -> Option<&'a str> {
+    line.get(name).and_then(Value::as_str)
+}

@@ -1,0 +1,88 @@
+//! What a resumed turn makes of the steps that an earlier attempt left.
+
+use openclaw_protocol::Content;
+use openclaw_protocol::Message;
+use openclaw_protocol::message::AssistantMessage;
+use openclaw_protocol::message::ToolResultMessage;
+
+use super::Claim;
+use super::Plan;
+use super::ToolUse;
+use super::Waiting;
+use super::tool_uses;
+
+/// One step of an earlier attempt: an intent, perhaps with its result.
+#[derive(Debug, Clone)]
+pub struct PastStep {
+    /// The step's number.
+    pub k: u32,
+    /// The call's id in the message that asked.
+    pub call_id: String,
+    /// The tool's name.
+    pub name: String,
+    /// The message that asked, with the first call of each message.
+    pub message: Option<AssistantMessage>,
+    /// Whether running it again does no harm.
+    pub idempotent: bool,
+    /// What came out, when that was stored.
+    pub result: Option<ToolResultMessage>,
+}
+
+impl Plan {
+    /// Rebuilds what was said and what is still to do.
+    ///
+    /// A step with a result is skipped. One without is run again only when that does no harm;
+    /// else the model is told that its outcome is unknown.
+    pub(super) fn resume(&mut self, claim: &Claim) {
+        for step in &claim.steps {
+            self.next_k = self.next_k.max(step.k + 1);
+            if let Some(message) = &step.message {
+                self.close_open_calls(claim.now_ms);
+                self.queue = tool_uses(message)
+                    .into_iter()
+                    .map(|call| Waiting { call, stored: None })
+                    .collect();
+                self.said.push(Message::Assistant(message.clone()));
+            }
+            let place = self.queue.iter().position(|w| w.call.id == step.call_id);
+            let Some(place) = place else {
+                continue; // not asked by any message that is known: nothing to answer
+            };
+            match (&step.result, step.idempotent) {
+                (Some(result), _) => {
+                    self.queue.remove(place);
+                    self.said.push(Message::ToolResult(result.clone()));
+                }
+                (None, true) => {
+                    if let Some(waiting) = self.queue.get_mut(place) {
+                        waiting.stored = Some(step.k);
+                    }
+                }
+                (None, false) => {
+                    if let Some(waiting) = self.queue.remove(place) {
+                        let result = unknown_result(&waiting.call, true, claim.now_ms);
+                        self.said.push(Message::ToolResult(result));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The result of a call nobody knows the outcome of.
+pub(super) fn unknown_result(call: &ToolUse, was_begun: bool, now_ms: i64) -> ToolResultMessage {
+    let text = if was_begun {
+        "interrupted, outcome unknown: the gateway stopped while this ran, and it was not run \
+         again. Check what it did before you repeat it."
+    } else {
+        "not run: the turn ended first"
+    };
+    ToolResultMessage {
+        tool_call_id: call.id.clone(),
+        tool_name: call.name.clone(),
+        content: vec![Content::text(text)],
+        is_error: true,
+        timestamp: now_ms,
+        ..ToolResultMessage::default()
+    }
+}
