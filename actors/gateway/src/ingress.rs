@@ -1,0 +1,8 @@
+//! The one port: HTTP and WebSocket.
+
+pub mod auth;
+pub mod limiter;
+pub mod origin;
+pub mod outbound;
+pub mod peer;
+pub mod websocket;

@@ -1,0 +1,105 @@
+//! Counts failed tries to authenticate, per canonical address and account.
+//!
+//! Loopback pays like everyone else. A try beyond the limit is refused without looking at the
+//! credential, so guessing faster gains nothing. Time is passed in.
+
+use std::collections::HashMap;
+use std::collections::VecDeque;
+use std::time::Duration;
+use std::time::Instant;
+
+use super::peer::CanonicalAddress;
+
+#[cfg(test)]
+mod tests;
+
+/// Failed tries allowed in one window: enough for a person's typing, useless for guessing.
+pub const TRIES: usize = 10;
+
+/// The window they are counted in.
+pub const WINDOW: Duration = Duration::from_secs(60);
+
+/// Buckets kept; beyond that, strangers share one, so memory stays bounded and nobody is let through.
+const BUCKETS: usize = 10_000;
+
+/// Which account the credential is for: each has its own count at the same address.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Account {
+    /// The gateway's shared token or password.
+    SharedSecret,
+    /// One device's token.
+    Device(String),
+}
+
+/// The credential was not looked at; try again later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TooMany {
+    /// When the oldest failure leaves the window.
+    pub retry_after: Duration,
+}
+
+type Key = (Option<CanonicalAddress>, Account);
+
+/// The failures of the last window.
+#[derive(Debug, Default)]
+pub struct Limiter {
+    failures: HashMap<Key, VecDeque<Instant>>,
+    total: u64,
+}
+
+impl Limiter {
+    /// Runs `verify` if the bucket has a try left, and counts the try if it fails as a guess.
+    pub fn attempt<T, E>(
+        &mut self,
+        address: &CanonicalAddress,
+        account: &Account,
+        now: Instant,
+        is_guess: impl FnOnce(&E) -> bool,
+        verify: impl FnOnce() -> Result<T, E>,
+    ) -> Result<Result<T, E>, TooMany> {
+        let key = self.key(address, account, now);
+        if let Some(failures) = self.failures.get_mut(&key) {
+            forget_old(failures, now);
+            if let Some(oldest) = failures.front().filter(|_| failures.len() >= TRIES) {
+                let retry_after = WINDOW.saturating_sub(now.saturating_duration_since(*oldest));
+                return Err(TooMany { retry_after });
+            }
+        }
+        let verdict = verify();
+        if verdict.as_ref().is_err_and(is_guess) {
+            self.failures.entry(key).or_default().push_back(now);
+            self.total += 1;
+        }
+        Ok(verdict)
+    }
+
+    /// Failures counted since the start.
+    pub fn total(&self) -> u64 {
+        self.total
+    }
+
+    fn key(&mut self, address: &CanonicalAddress, account: &Account, now: Instant) -> Key {
+        let own = (Some(address.clone()), account.clone());
+        if self.failures.contains_key(&own) || self.failures.len() < BUCKETS {
+            return own;
+        }
+        self.failures.retain(|_, failures| {
+            forget_old(failures, now);
+            !failures.is_empty()
+        });
+        if self.failures.len() < BUCKETS {
+            own
+        } else {
+            (None, account.clone())
+        }
+    }
+}
+
+fn forget_old(failures: &mut VecDeque<Instant>, now: Instant) {
+    while failures
+        .front()
+        .is_some_and(|at| now.saturating_duration_since(*at) >= WINDOW)
+    {
+        failures.pop_front();
+    }
+}

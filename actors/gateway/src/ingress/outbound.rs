@@ -1,0 +1,388 @@
+//! The frames that wait to be written to one socket: bounded, and nobody ever waits to add one.
+//!
+//! When the bound is reached, deltas go first (the next one carries the whole text again), then
+//! what only matters when fresh (ticks, presence). When nothing is left to drop, the socket is a
+//! slow consumer and is closed; what it missed can be read back from the history.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+
+use bytes::Bytes;
+use tokio::sync::Notify;
+
+use super::websocket;
+use super::websocket::close;
+
+#[cfg(test)]
+mod tests;
+
+/// Frames that may wait: about two seconds of a fast model's tokens.
+pub const FRAMES: usize = 256;
+
+/// Beyond this many waiting frames no further request is read from the socket, so that a client
+/// which sends many requests at once is slowed down and not thrown out.
+pub const READ_PAUSE: usize = 96;
+
+/// Frames encoded into one write.
+const BATCH: usize = 32;
+
+/// May an event be left out for a socket that can't keep up?
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Loss {
+    /// No: the socket is closed rather than left with a hole.
+    Never,
+    /// Yes, it is stale soon anyway.
+    Stale,
+    /// Yes, if the next delta of the run then carries the whole text.
+    Delta {
+        /// The run.
+        run: Arc<str>,
+    },
+}
+
+/// An event ready to be written; the same value serves every socket of one protocol version.
+#[derive(Debug)]
+pub struct Event {
+    /// The event's name.
+    pub name: &'static str,
+    /// The payload as JSON.
+    pub payload: String,
+    /// The payload for a socket that missed a delta, as JSON.
+    pub whole: Option<String>,
+    /// The counters of presence and health.
+    pub state_version: Option<(u64, u64)>,
+    /// What may happen when the socket is slow.
+    pub loss: Loss,
+}
+
+impl Event {
+    /// An event that must arrive.
+    pub fn new(name: &'static str, payload: String) -> Self {
+        Self {
+            name,
+            payload,
+            whole: None,
+            state_version: None,
+            loss: Loss::Never,
+        }
+    }
+}
+
+/// How the event is numbered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Numbering {
+    /// Not at all.
+    Unnumbered,
+    /// With this number (protocol 3: one counter for all sockets).
+    Global(u64),
+    /// With the socket's own next number (protocol 4).
+    Own,
+}
+
+#[derive(Debug)]
+enum Frame {
+    Response(String),
+    Event {
+        event: Arc<Event>,
+        seq: Option<u64>,
+        is_whole: bool,
+    },
+    Ping,
+    Pong(Bytes),
+}
+
+/// Why and how the gateway closes a socket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Goodbye {
+    /// The close code; `None` ends the connection without a close reason (code 1000, empty).
+    pub code: u16,
+    /// The reason, cut at 123 bytes when written.
+    pub reason: String,
+}
+
+impl Goodbye {
+    /// A goodbye with a reason.
+    pub fn new(code: u16, reason: impl Into<String>) -> Self {
+        let reason = reason.into();
+        Self { code, reason }
+    }
+}
+
+/// The queue of one socket.
+#[derive(Debug)]
+pub struct Outbound {
+    state: Mutex<State>,
+    added: Notify,
+    max_bytes: usize,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    frames: VecDeque<Frame>,
+    bytes: usize,
+    seq: u64,
+    /// Runs of which a delta was left out.
+    lagging: Vec<Arc<str>>,
+    goodbye: Option<Goodbye>,
+    is_slow: bool,
+    dropped: u64,
+}
+
+/// What the writer does next.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Write these bytes.
+    Write(Vec<u8>),
+    /// Write these bytes, which end with a close frame, and end.
+    End(Vec<u8>),
+}
+
+impl Outbound {
+    /// An empty queue that holds at most `max_bytes` of text.
+    pub fn new(max_bytes: usize) -> Self {
+        Self {
+            state: Mutex::default(),
+            added: Notify::new(),
+            max_bytes,
+        }
+    }
+
+    /// Queues a response, which is never dropped.
+    pub fn respond(&self, text: String) {
+        self.push(Frame::Response(text), &Loss::Never);
+    }
+
+    /// Queues an event.
+    pub fn event(&self, event: &Arc<Event>, numbering: Numbering) {
+        let mut state = self.lock();
+        let seq = match numbering {
+            Numbering::Unnumbered => None,
+            Numbering::Global(seq) => Some(seq),
+            Numbering::Own => {
+                // Counted even if the event is then dropped: the client sees the hole.
+                state.seq += 1;
+                Some(state.seq)
+            }
+        };
+        let mut is_whole = false;
+        if let Loss::Delta { run } = &event.loss
+            && event.whole.is_some()
+            && let Some(at) = state.lagging.iter().position(|lagging| lagging == run)
+        {
+            state.lagging.swap_remove(at);
+            is_whole = true;
+        }
+        let event = Arc::clone(event);
+        let loss = event.loss.clone();
+        let frame = Frame::Event {
+            event,
+            seq,
+            is_whole,
+        };
+        self.add(state, frame, &loss);
+    }
+
+    /// Queues a ping.
+    pub fn ping(&self) {
+        self.push(Frame::Ping, &Loss::Stale);
+    }
+
+    /// Queues the answer to a ping.
+    pub fn pong(&self, payload: Bytes) {
+        self.push(Frame::Pong(payload), &Loss::Stale);
+    }
+
+    /// Ends the socket once what is queued is written. The first goodbye counts.
+    pub fn close(&self, goodbye: Goodbye) {
+        let mut state = self.lock();
+        state.goodbye.get_or_insert(goodbye);
+        drop(state);
+        self.added.notify_one();
+    }
+
+    /// The goodbye, once there is one.
+    pub fn goodbye(&self) -> Option<Goodbye> {
+        self.lock().goodbye.clone()
+    }
+
+    /// Tells whether the socket was thrown out for being slow.
+    pub fn is_slow(&self) -> bool {
+        self.lock().is_slow
+    }
+
+    /// Frames that wait.
+    pub fn len(&self) -> usize {
+        self.lock().frames.len()
+    }
+
+    /// Tells whether nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Events left out so far.
+    pub fn dropped(&self) -> u64 {
+        self.lock().dropped
+    }
+
+    /// Waits for something to write. Cancel-safe: nothing is taken before it returns.
+    pub async fn next(&self) -> Step {
+        loop {
+            // Registered before the look, so that nothing added in between is missed.
+            let added = self.added.notified();
+            if let Some(step) = self.take() {
+                return step;
+            }
+            added.await;
+        }
+    }
+
+    /// Takes what is there to write, if anything is.
+    pub fn take(&self) -> Option<Step> {
+        let mut state = self.lock();
+        if state.is_slow {
+            state.frames.clear();
+        }
+        let count = state.frames.len().min(BATCH);
+        let frames: Vec<Frame> = state.frames.drain(..count).collect();
+        state.bytes -= frames
+            .iter()
+            .map(Frame::size)
+            .sum::<usize>()
+            .min(state.bytes);
+        let is_last = state.frames.is_empty();
+        if is_last {
+            // An idle socket holds no queue.
+            state.frames = VecDeque::new();
+        }
+        let goodbye = state.goodbye.clone().filter(|_| is_last);
+        drop(state);
+        if frames.is_empty() && goodbye.is_none() {
+            return None;
+        }
+        let mut out = Vec::new();
+        for frame in &frames {
+            frame.write(&mut out);
+        }
+        let Some(goodbye) = goodbye else {
+            return Some(Step::Write(out));
+        };
+        websocket::write_close(&mut out, goodbye.code, &goodbye.reason);
+        Some(Step::End(out))
+    }
+
+    fn push(&self, frame: Frame, loss: &Loss) {
+        let state = self.lock();
+        self.add(state, frame, loss);
+    }
+
+    fn add(&self, mut state: std::sync::MutexGuard<'_, State>, frame: Frame, loss: &Loss) {
+        if state.goodbye.is_some() {
+            return;
+        }
+        let size = frame.size();
+        while state.frames.len() >= FRAMES || state.bytes + size > self.max_bytes {
+            if !state.drop_one() {
+                if *loss == Loss::Never {
+                    state.is_slow = true;
+                    state.goodbye = Some(Goodbye::new(close::POLICY, "slow consumer"));
+                } else {
+                    state.leave_out(&frame);
+                }
+                drop(state);
+                self.added.notify_one();
+                return;
+            }
+        }
+        state.bytes += size;
+        state.frames.push_back(frame);
+        drop(state);
+        self.added.notify_one();
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Leaves out the oldest delta, else the oldest stale event.
+    fn drop_one(&mut self) -> bool {
+        let is_delta = |frame: &Frame| matches!(frame.loss(), Loss::Delta { .. });
+        let is_stale = |frame: &Frame| *frame.loss() == Loss::Stale;
+        let at = self.frames.iter().position(is_delta);
+        let at = at.or_else(|| self.frames.iter().position(is_stale));
+        let Some(frame) = at.and_then(|at| self.frames.remove(at)) else {
+            return false;
+        };
+        self.bytes -= frame.size().min(self.bytes);
+        self.leave_out(&frame);
+        true
+    }
+
+    fn leave_out(&mut self, frame: &Frame) {
+        self.dropped += 1;
+        if let Loss::Delta { run } = frame.loss()
+            && !self.lagging.contains(run)
+        {
+            self.lagging.push(Arc::clone(run));
+        }
+    }
+}
+
+impl Frame {
+    fn size(&self) -> usize {
+        match self {
+            Self::Response(text) => text.len(),
+            Self::Event { event, .. } => event.payload.len(),
+            Self::Ping => 0,
+            Self::Pong(payload) => payload.len(),
+        }
+    }
+
+    fn loss(&self) -> &Loss {
+        match self {
+            Self::Response(_) => &Loss::Never,
+            Self::Event { event, .. } => &event.loss,
+            Self::Ping | Self::Pong(_) => &Loss::Stale,
+        }
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Response(text) => websocket::write_text(out, &[text]),
+            Self::Ping => websocket::write_ping(out),
+            Self::Pong(payload) => websocket::write_pong(out, payload),
+            Self::Event {
+                event,
+                seq,
+                is_whole,
+            } => {
+                let payload = match &event.whole {
+                    Some(whole) if *is_whole => whole,
+                    _ => &event.payload,
+                };
+                let seq = seq.map_or_else(String::new, |seq| format!(",\"seq\":{seq}"));
+                let state = event
+                    .state_version
+                    .map_or_else(String::new, |(presence, health)| {
+                        format!(",\"stateVersion\":{{\"presence\":{presence},\"health\":{health}}}")
+                    });
+                websocket::write_text(
+                    out,
+                    &[
+                        "{\"type\":\"event\",\"event\":\"",
+                        event.name,
+                        "\",\"payload\":",
+                        payload,
+                        &seq,
+                        &state,
+                        "}",
+                    ],
+                );
+            }
+        }
+    }
+}
