@@ -15,11 +15,20 @@
 )]
 
 pub mod config;
+pub mod connect;
+pub mod error;
+pub mod frame;
 pub mod key;
 pub mod message;
+pub mod method;
 pub mod secret;
+pub mod shape;
 
 pub use config::Config;
+pub use connect::ConnectParams;
+pub use error::ErrorCode;
+pub use error::ErrorShape;
+pub use frame::Protocol;
 pub use key::AccountKey;
 pub use key::AgentId;
 pub use key::DmScope;
@@ -38,4 +47,7 @@ pub use message::Sender;
 pub use message::StopReason;
 pub use message::TranscriptEntry;
 pub use message::Usage;
+pub use method::Method;
+pub use method::Scope;
+pub use method::Scopes;
 pub use secret::Secret;
