@@ -187,7 +187,8 @@ proptest! {
         super::write_ping(&mut out);
         super::write_close(&mut out, code, "done");
         let mut client = WebSocket::from_raw_socket(pipe(out), Role::Client, None);
-        prop_assert_eq!(client.read().unwrap().into_text().unwrap().as_str(), text + "tail");
+        let read = client.read().unwrap().into_text().unwrap();
+        prop_assert_eq!(read.as_str(), text + "tail");
         prop_assert!(client.read().unwrap().is_ping());
         match client.read().unwrap() {
             Message::Close(Some(frame)) => {
