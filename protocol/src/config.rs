@@ -7,15 +7,25 @@
 //! Sections that this version does not use are carried through untouched in [`Config::tree`].
 
 pub mod agents;
+mod alias;
 pub mod channels;
+mod check;
+mod decode;
+pub mod diff;
 pub mod gateway;
 pub mod issue;
+mod known;
 pub mod messages;
 pub mod models;
+pub mod path;
+pub mod redact;
 pub mod section;
 pub mod session;
 pub mod telemetry;
 pub mod tools;
+
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 
@@ -37,6 +47,8 @@ pub use self::channels::ReplyToMode;
 pub use self::channels::TelegramAccount;
 pub use self::channels::TelegramGroup;
 pub use self::channels::UnknownSend;
+pub use self::decode::Broken;
+pub use self::diff::Takeup;
 pub use self::gateway::AuthMode;
 pub use self::gateway::Bind;
 pub use self::gateway::Gateway;
@@ -52,6 +64,7 @@ pub use self::models::Api;
 pub use self::models::ModelDef;
 pub use self::models::Models;
 pub use self::models::ProviderConfig;
+pub use self::path::Path;
 pub use self::section::Section;
 pub use self::section::Tree;
 pub use self::session::Session;
@@ -97,14 +110,6 @@ pub struct Loaded {
     pub config: Config,
     /// What is wrong or odd, in the order of the file.
     pub issues: Vec<Issue>,
-}
-
-impl Config {
-    /// Reads a tree. Never fails: what can't be used is an issue and disables only its owner.
-    pub fn from_value(tree: serde_json::Value) -> Loaded {
-        drop(tree);
-        todo!()
-    }
 }
 
 /// Variables the file brings along, below the process's own and the `.env` files.

@@ -16,6 +16,9 @@ pub struct Agents {
     pub defaults: Section<AgentDefaults>,
     /// The agents; when empty there is one, `main`.
     pub list: Vec<Section<AgentEntry>>,
+    /// The agent that answers what no binding sends elsewhere; it stays so when its entry is
+    /// broken, as its messages must not be answered by another.
+    pub(super) default: Option<AgentId>,
 }
 
 /// What holds for every agent that doesn't say otherwise.
@@ -196,9 +199,13 @@ impl Agents {
     /// The ids of the agents that can be used, the default agent first.
     pub fn ids(&self) -> Vec<AgentId> {
         let default = self.default_id();
-        let mut ids = vec![default.clone()];
+        let mut ids: Vec<AgentId> = self
+            .resolve(&default)
+            .map(|agent| agent.id)
+            .into_iter()
+            .collect();
         for entry in self.list.iter().filter_map(Section::get) {
-            if entry.id != default && !ids.contains(&entry.id) {
+            if !ids.contains(&entry.id) && self.defaults.is_valid() {
                 ids.push(entry.id.clone());
             }
         }
@@ -208,12 +215,14 @@ impl Agents {
     /// The agent that answers what no binding sends elsewhere: the one marked `default`, else the
     /// first of the list, else `main`.
     pub fn default_id(&self) -> AgentId {
-        let mut usable = self.list.iter().filter_map(Section::get);
-        let first = usable.clone().next();
-        usable
-            .find(|entry| entry.default)
-            .or(first)
-            .map_or_else(AgentId::main, |entry| entry.id.clone())
+        self.default.clone().unwrap_or_else(AgentId::main)
+    }
+
+    /// Tells whether an agent of this id is in the list, or would be if its entry could be read.
+    pub(super) fn is_named(&self, id: &AgentId) -> bool {
+        let mut entries = self.list.iter();
+        *id == self.default_id()
+            || entries.any(|entry| entry.get().is_none_or(|entry| entry.id == *id))
     }
 
     /// An agent with the defaults filled in; none if it isn't configured or can't be used.

@@ -12,6 +12,10 @@ const VERSION: u32 = 3;
 
 /// One line of a session file, tagged by `type`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "nearly all lines are messages, the large variant"
+)]
 #[serde(
     tag = "type",
     rename_all = "snake_case",
