@@ -46,6 +46,11 @@ impl OpenFile {
                 .and_then(|folder| folder.sync_all())
                 .map_err(fail)?;
         }
+        // Looking first leaves a foreign or newer file as it is. One that was not closed in order cannot
+        // be looked at without repair; it is judged below.
+        if let Ok(found) = Builder::new().set_cache_size(0).open_read_only(path) {
+            migrate::check(&found, path)?;
+        }
         let backend = FileBackend::new(file).map_err(|error| opening(path, &error))?;
         let mut open = Self::with_backend(backend, path)?;
         open.lock = Some(lock);
@@ -102,8 +107,7 @@ fn check_magic(file: &mut File, path: &Path) -> Result<(), LedgerError> {
     if head.is_empty() || head == REDB_MAGIC {
         return Ok(());
     }
-    if head.iter().all(|byte| *byte == 0) {
-        // redb writes its magic last: a creation that was killed midway, which holds nothing yet.
+    if unfinished(file).map_err(fail)? {
         tracing::warn!(path = %path.display(), "starting an unfinished ledger file afresh");
         return file.set_len(0).map_err(fail);
     }
@@ -111,6 +115,24 @@ fn check_magic(file: &mut File, path: &Path) -> Result<(), LedgerError> {
         path: path.into(),
         detail: "not a redb database".into(),
     })
+}
+
+/// Whether redb was killed while it created the file: it writes its magic last, so there is nothing but
+/// a header without it.
+fn unfinished(file: &mut File) -> io::Result<bool> {
+    /// Where redb's header ends.
+    const HEADER: usize = 320;
+    /// A new file is some 70 KiB long.
+    const LONGEST: u64 = 1024 * 1024;
+    if file.metadata()?.len() > LONGEST {
+        return Ok(false);
+    }
+    let mut content = Vec::new();
+    file.read_to_end(&mut content)?;
+    file.rewind()?;
+    let zero =
+        |bytes: Option<&[u8]>| bytes.is_some_and(|bytes| bytes.iter().all(|byte| *byte == 0));
+    Ok(zero(content.get(..REDB_MAGIC.len())) && zero(content.get(HEADER..)))
 }
 
 fn lock_path(path: &Path) -> PathBuf {

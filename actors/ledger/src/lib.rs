@@ -43,6 +43,9 @@ mod store;
 mod table;
 mod verb;
 
+#[cfg(test)]
+mod tests;
+
 use std::path::Path;
 use std::sync::Arc;
 

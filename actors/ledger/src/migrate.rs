@@ -33,17 +33,23 @@ enum Found {
     Layout(u32),
 }
 
-/// Makes sure that the database is ours and of this layout, and writes to it only then.
+/// Makes sure that the database is ours and not newer than this binary. Writes nothing.
+pub(crate) fn check(db: &impl ReadableDatabase, path: &Path) -> Result<(), LedgerError> {
+    match inspect(db, path)? {
+        Found::Layout(found) if found > LAYOUT => Err(LedgerError::Newer {
+            path: path.into(),
+            found,
+            known: LAYOUT,
+        }),
+        Found::Layout(_) | Found::Empty => Ok(()),
+    }
+}
+
+/// Checks the database and brings it to this layout.
 pub(crate) fn prepare(db: &Database, path: &Path) -> Result<(), LedgerError> {
+    check(db, path)?;
     let from = match inspect(db, path)? {
         Found::Layout(LAYOUT) => return Ok(()),
-        Found::Layout(found) if found > LAYOUT => {
-            return Err(LedgerError::Newer {
-                path: path.into(),
-                found,
-                known: LAYOUT,
-            });
-        }
         Found::Layout(found) => Some(found),
         Found::Empty => None,
     };
@@ -58,7 +64,7 @@ pub(crate) fn prepare(db: &Database, path: &Path) -> Result<(), LedgerError> {
         .map_err(|error| open(error.to_string()))
 }
 
-fn inspect(db: &Database, path: &Path) -> Result<Found, LedgerError> {
+fn inspect(db: &impl ReadableDatabase, path: &Path) -> Result<Found, LedgerError> {
     let open = |error: &dyn std::fmt::Display| LedgerError::Open {
         path: path.into(),
         detail: error.to_string(),

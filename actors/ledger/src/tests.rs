@@ -1,0 +1,7 @@
+//! Tests of the verbs: one suite over both stores, a model, and what only a file can show.
+
+mod disk;
+mod failing;
+mod fixture;
+mod model;
+mod suite;
