@@ -1,0 +1,106 @@
+//! The command line as a value: every command and flag, spelled as existing scripts spell them.
+
+use clap::ArgAction;
+use clap::Parser;
+use clap::Subcommand;
+
+use crate::commands::agent::AgentArgs;
+use crate::commands::channels::ChannelsArgs;
+use crate::commands::completion::CompletionArgs;
+use crate::commands::config::ConfigArgs;
+use crate::commands::gateway::GatewayArgs;
+use crate::commands::health::HealthArgs;
+use crate::commands::logs::LogsArgs;
+use crate::commands::models::ModelsArgs;
+use crate::commands::pairing::PairingArgs;
+use crate::commands::sessions::SessionsArgs;
+use crate::commands::status::StatusArgs;
+use crate::commands::supervisor::SupervisorArgs;
+use crate::commands::up::UpArgs;
+
+#[cfg(test)]
+mod tests;
+
+/// A personal-AI gateway that is always on.
+#[derive(Debug, Parser)]
+#[command(
+    name = "openclaw",
+    version,
+    disable_version_flag = true,
+    propagate_version = false
+)]
+#[command(
+    arg_required_else_help = true,
+    subcommand_required = true,
+    max_term_width = 100
+)]
+#[command(
+    after_help = "New here? `openclaw up` starts a gateway and prints the address of its page."
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) globals: Globals,
+
+    /// Print the version.
+    #[arg(short = 'V', short_alias = 'v', long, action = ArgAction::Version)]
+    version: Option<bool>,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What every command understands.
+#[derive(Debug, Clone, Default, clap::Args)]
+#[command(next_help_heading = "Everywhere")]
+pub(crate) struct Globals {
+    /// Keep config and state apart under a name: ~/.openclaw-<name>.
+    #[arg(long, global = true, value_name = "name")]
+    pub(crate) profile: Option<String>,
+
+    /// The profile "dev": ~/.openclaw-dev, port 19001.
+    #[arg(long, global = true, conflicts_with = "profile")]
+    pub(crate) dev: bool,
+
+    /// No colours. NO_COLOR does the same.
+    #[arg(long, global = true)]
+    pub(crate) no_color: bool,
+
+    /// What is logged: silent, fatal, error, warn, info, debug or trace; or by part, as in
+    /// `info,openclaw_ledger=trace`.
+    #[arg(long, global = true, value_name = "level")]
+    pub(crate) log_level: Option<String>,
+
+    /// Print one JSON document and nothing else on standard output.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Start here: make a safe first config if there is none, and run the gateway.
+    Up(UpArgs),
+    /// Run, stop, question the gateway.
+    Gateway(GatewayArgs),
+    /// Ask the running gateway how it is.
+    Health(HealthArgs),
+    /// Show what is configured and what runs; works without a gateway too.
+    Status(StatusArgs),
+    /// Send an agent one message and print the answer as it comes.
+    Agent(AgentArgs),
+    /// Show the gateway's log.
+    Logs(LogsArgs),
+    /// Let people in who wrote to a chat account.
+    Pairing(PairingArgs),
+    /// Show the chat accounts.
+    Channels(ChannelsArgs),
+    /// List the conversations.
+    Sessions(SessionsArgs),
+    /// Show the models and where they come from.
+    Models(ModelsArgs),
+    /// Read and change the configuration.
+    Config(ConfigArgs),
+    /// Look at the actors, and restart, park or stop one.
+    Supervisor(SupervisorArgs),
+    /// Print the completions for a shell.
+    Completion(CompletionArgs),
+}

@@ -1,0 +1,92 @@
+//! One file a command: its flags, and what it does.
+
+pub(crate) mod agent;
+pub(crate) mod channels;
+pub(crate) mod completion;
+pub(crate) mod config;
+pub(crate) mod gateway;
+pub(crate) mod health;
+pub(crate) mod logs;
+pub(crate) mod models;
+pub(crate) mod pairing;
+pub(crate) mod sessions;
+pub(crate) mod status;
+pub(crate) mod supervisor;
+pub(crate) mod up;
+
+use std::time::Duration;
+
+use crate::cli::Command;
+use crate::client::Client;
+use crate::endpoint::Endpoint;
+use crate::endpoint::Flags;
+use crate::error::CommandError;
+use crate::error::CommandResult;
+use crate::error::Kind;
+use crate::shell::Shell;
+
+/// Where to find the gateway and how to prove oneself; the same four flags on every command that asks it.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(crate) struct RemoteArgs {
+    /// The gateway's address, ws:// or wss://. With it, nothing of config or environment is used: give --token or
+    /// --password too.
+    #[arg(long, value_name = "url")]
+    url: Option<String>,
+    /// The gateway's token.
+    #[arg(long, value_name = "token", hide_env_values = true)]
+    token: Option<String>,
+    /// The gateway's password.
+    #[arg(long, value_name = "password")]
+    password: Option<String>,
+    /// How long to wait for it, in milliseconds.
+    #[arg(long, value_name = "ms", default_value_t = 10_000)]
+    timeout: u64,
+}
+
+impl RemoteArgs {
+    pub(crate) fn endpoint(&self, shell: &Shell) -> CommandResult<Endpoint> {
+        let flags = Flags {
+            url: self.url.as_deref(),
+            token: self.token.as_deref(),
+            password: self.password.as_deref(),
+        };
+        Endpoint::resolve(&flags, shell.config()?)
+    }
+
+    pub(crate) fn timeout(&self) -> Duration {
+        Duration::from_millis(self.timeout.max(1))
+    }
+
+    /// Connects.
+    pub(crate) async fn connect(&self, shell: &Shell) -> CommandResult<Client> {
+        Client::connect(self.endpoint(shell)?, self.timeout()).await
+    }
+}
+
+/// Runs a command to its end.
+pub(crate) fn run(command: Command, shell: &Shell) -> CommandResult {
+    match command {
+        Command::Up(args) => up::run(&args, shell),
+        Command::Gateway(args) => gateway::run(args, shell),
+        Command::Health(args) => wait(health::run(&args, shell)),
+        Command::Status(args) => wait(status::run(&args, shell)),
+        Command::Agent(args) => wait(agent::run(&args, shell)),
+        Command::Logs(args) => wait(logs::run(&args, shell)),
+        Command::Pairing(args) => pairing::run(&args, shell),
+        Command::Channels(args) => wait(channels::run(&args, shell)),
+        Command::Sessions(args) => wait(sessions::run(&args, shell)),
+        Command::Models(args) => wait(models::run(&args, shell)),
+        Command::Config(args) => config::run(&args, shell),
+        Command::Supervisor(args) => wait(supervisor::run(&args, shell)),
+        Command::Completion(args) => completion::run(&args, shell),
+    }
+}
+
+/// Runs a client's conversation on this thread: it needs no workers.
+fn wait(future: impl Future<Output = CommandResult>) -> CommandResult {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| CommandError::new(Kind::Io, format!("starting the runtime: {error}")))?
+        .block_on(future)
+}

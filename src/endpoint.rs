@@ -1,0 +1,141 @@
+//! Where the gateway is and how to prove oneself to it: a pure decision over flags, environment and config.
+
+use openclaw_gateway::config::LoadedConfig;
+use openclaw_protocol::Secret;
+use openclaw_protocol::config::GatewayMode;
+
+use crate::error::CommandError;
+use crate::error::CommandResult;
+use crate::error::Kind;
+
+#[cfg(test)]
+mod tests;
+
+/// The port of the profile "dev", so that it runs beside the usual gateway.
+pub(crate) const DEV_PORT: u16 = 19_001;
+
+/// What the command line says.
+#[derive(Debug, Default)]
+pub(crate) struct Flags<'a> {
+    pub(crate) url: Option<&'a str>,
+    pub(crate) token: Option<&'a str>,
+    pub(crate) password: Option<&'a str>,
+}
+
+/// A gateway and the credentials for it.
+#[derive(Clone, Debug)]
+pub(crate) struct Endpoint {
+    pub(crate) url: String,
+    /// What decided the address, in words for an error message.
+    pub(crate) because: String,
+    pub(crate) token: Option<Secret>,
+    pub(crate) password: Option<Secret>,
+}
+
+impl Endpoint {
+    pub(crate) fn resolve(flags: &Flags<'_>, loaded: &LoadedConfig) -> CommandResult<Self> {
+        let flag_token = flags.token.map(Secret::from);
+        let flag_password = flags.password.map(Secret::from);
+        // Credentials of the config must not be sent to an address somebody typed or pasted.
+        if let Some(url) = flags.url {
+            if flag_token.is_none() && flag_password.is_none() {
+                return Err(CommandError::new(
+                    Kind::Usage,
+                    "--url needs --token or --password: the credentials of the config are only sent to its own gateway",
+                ));
+            }
+            return Ok(Self {
+                url: websocket_url(url)?,
+                because: "--url".into(),
+                token: flag_token,
+                password: flag_password,
+            });
+        }
+        let gateway = &loaded.config.gateway;
+        if gateway.mode == GatewayMode::Remote {
+            let remote = &gateway.remote;
+            let url = remote.url.as_deref().ok_or_else(|| {
+                CommandError::new(
+                    Kind::Config,
+                    "gateway.mode is \"remote\", but gateway.remote.url is not set",
+                )
+                .hint("openclaw config set gateway.remote.url wss://…")
+            })?;
+            return Ok(Self {
+                url: websocket_url(url)?,
+                because: "gateway.remote.url".into(),
+                token: flag_token.or_else(|| remote.token.clone()),
+                password: flag_password.or_else(|| remote.password.clone()),
+            });
+        }
+        let (port, because) = port(None, loaded)?;
+        let auth = gateway.auth.or_default();
+        let variable = |name: &str| loaded.environment.get(name).map(Secret::from);
+        Ok(Self {
+            url: format!("ws://127.0.0.1:{port}"),
+            because,
+            token: flag_token
+                .or_else(|| variable("OPENCLAW_GATEWAY_TOKEN"))
+                .or(auth.token),
+            password: flag_password
+                .or_else(|| variable("OPENCLAW_GATEWAY_PASSWORD"))
+                .or(auth.password),
+        })
+    }
+}
+
+/// The gateway's port and what decided it: flag, variable, config, profile "dev", default.
+pub(crate) fn port(flag: Option<u16>, loaded: &LoadedConfig) -> CommandResult<(u16, String)> {
+    if let Some(port) = flag {
+        return Ok((port, "--port".into()));
+    }
+    if let Some(text) = loaded.environment.get("OPENCLAW_GATEWAY_PORT") {
+        let port = text.trim().parse().map_err(|_| {
+            CommandError::new(
+                Kind::Usage,
+                format!("OPENCLAW_GATEWAY_PORT is \"{text}\"; a port is a number from 1 to 65535"),
+            )
+        })?;
+        return Ok((port, "OPENCLAW_GATEWAY_PORT".into()));
+    }
+    let gateway = loaded.config.tree.value().get("gateway");
+    if gateway.is_some_and(|gateway| gateway.get("port").is_some()) {
+        return Ok((
+            loaded.config.gateway.port,
+            format!("gateway.port in {}", loaded.path.display()),
+        ));
+    }
+    let is_dev = loaded
+        .path
+        .parent()
+        .is_some_and(|folder| folder.ends_with(".openclaw-dev"));
+    if is_dev {
+        return Ok((DEV_PORT, "the profile \"dev\"".into()));
+    }
+    Ok((loaded.config.gateway.port, "the default port".into()))
+}
+
+/// Accepts what people paste: http(s) addresses and bare `host:port` too.
+fn websocket_url(text: &str) -> CommandResult<String> {
+    let text = text.trim().trim_end_matches('/');
+    let url = if let Some(rest) = text.strip_prefix("http://") {
+        format!("ws://{rest}")
+    } else if let Some(rest) = text.strip_prefix("https://") {
+        format!("wss://{rest}")
+    } else if text.starts_with("ws://") || text.starts_with("wss://") {
+        text.to_owned()
+    } else if !text.contains("://") && !text.is_empty() {
+        format!("ws://{text}")
+    } else {
+        String::new()
+    };
+    let authority = url.split_once("://").map_or("", |(_, rest)| rest);
+    if authority.is_empty() || authority.contains(['@', ' ', '#', '?']) {
+        return Err(CommandError::new(
+            Kind::Usage,
+            format!("\"{text}\" is not the address of a gateway"),
+        )
+        .hint("an address looks like ws://127.0.0.1:18789 or wss://gateway.example.org"));
+    }
+    Ok(url)
+}
