@@ -23,6 +23,7 @@ pub mod message;
 pub mod method;
 pub mod secret;
 pub mod shape;
+pub mod tool;
 
 pub use config::Config;
 pub use connect::ConnectParams;
@@ -51,3 +52,4 @@ pub use method::Method;
 pub use method::Scope;
 pub use method::Scopes;
 pub use secret::Secret;
+pub use tool::ToolSpec;
