@@ -1,1 +1,53 @@
-//! (being written)
+//! Models: the clients of model providers, the catalogue of what can be called and why, and the
+//! actor that hands out permits.
+//!
+//! Everything that decides is a plain function: what a transcript becomes on a wire
+//! ([`conversation`]), what an answer means ([`openai`], [`anthropic`]), how a failure is sorted
+//! ([`error`]), which model is chosen and for what reason ([`catalogue`]). Sockets are opened in
+//! `call.rs` and `discovery.rs` only.
+
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing
+    )
+)]
+
+pub mod anthropic;
+pub mod basic;
+pub mod catalogue;
+pub mod conversation;
+pub mod deadline;
+pub mod discovery;
+pub mod endpoint;
+pub mod error;
+pub mod http;
+pub mod model;
+pub mod openai;
+pub mod profile;
+pub mod provider;
+
+mod call;
+
+pub use catalogue::Catalogue;
+pub use catalogue::Choice;
+pub use catalogue::LocalServer;
+pub use deadline::Deadlines;
+pub use endpoint::Endpoint;
+pub use error::ModelError;
+pub use error::ModelErrorKind;
+pub use error::Phase;
+pub use model::Model;
+pub use model::ModelEvent;
+pub use model::ModelRequest;
+pub use model::ModelStream;
+pub use provider::CallOutcome;
+pub use provider::Lease;
+pub use provider::ProviderActor;
+pub use provider::ProviderMail;
+pub use provider::client;
+pub use provider::lease;
+pub use provider::specs;

@@ -1,1 +1,180 @@
-//! (being written)
+//! What agents can do: the tools, and the box a turn takes them from.
+//!
+//! A tool runs in a task of its own that its turn can kill at any moment, and after a crash the
+//! same call may come again under the same key. So each tool says whether it may simply run again
+//! ([`Tool::idempotent`]); the ones here may.
+
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing
+    )
+)]
+
+mod arguments;
+mod memory;
+mod status;
+mod time;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use openclaw_protocol::AgentId;
+use openclaw_protocol::Content;
+use openclaw_protocol::SessionKey;
+use openclaw_protocol::ToolSpec;
+use openclaw_runtime::BoxFuture;
+use serde_json::Value;
+
+pub use memory::MemoryGet;
+pub use memory::MemoryNote;
+pub use memory::MemorySearch;
+pub use status::GatewayStatus;
+pub use time::CurrentTime;
+
+/// Something an agent can do.
+pub trait Tool: Send + Sync {
+    /// What a model is told about it.
+    fn spec(&self) -> &ToolSpec;
+
+    /// Whether the same call under the same key may run again after a crash.
+    fn idempotent(&self) -> bool;
+
+    /// How long it may take; its turn ends it then.
+    fn deadline(&self) -> Duration;
+
+    /// Does it. Never waits on the caller's thread; a failure is an outcome that the model reads.
+    fn run(&self, call: ToolCall) -> BoxFuture<'static, ToolOutcome>;
+}
+
+/// One call of a tool.
+#[derive(Debug, Clone)]
+pub struct ToolCall {
+    /// The tool's name.
+    pub name: String,
+    /// What the model wrote; should be an object.
+    pub arguments: Value,
+    /// Names this call for ever: session, turn and place in the turn.
+    pub key: String,
+    /// The agent's workspace.
+    pub workspace: PathBuf,
+    /// The agent.
+    pub agent: AgentId,
+    /// The session.
+    pub session: SessionKey,
+}
+
+/// What a tool gave back.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ToolOutcome {
+    /// What the model reads.
+    pub content: Vec<Content>,
+    /// Whether it failed.
+    pub is_error: bool,
+}
+
+/// What the gateway knows about itself.
+pub trait Facts: Send + Sync {
+    /// How it is: uptime, sessions, channels, the model in use.
+    fn status(&self) -> Value;
+
+    /// What is set up: channels, agents, models. Holds no secret.
+    fn configured(&self) -> Value;
+}
+
+/// The tools by name.
+#[derive(Clone)]
+pub struct Toolbox {
+    tools: Arc<BTreeMap<String, Arc<dyn Tool>>>,
+}
+
+impl ToolOutcome {
+    /// It worked; the model reads this text.
+    pub fn text(text: impl Into<String>) -> Self {
+        Self {
+            content: vec![Content::text(text)],
+            is_error: false,
+        }
+    }
+
+    /// It worked; the model reads this value as JSON.
+    pub fn json(value: &Value) -> Self {
+        Self::text(value.to_string())
+    }
+
+    /// It failed; the model reads why and what to do instead.
+    pub fn error(text: impl Into<String>) -> Self {
+        Self {
+            is_error: true,
+            ..Self::text(text)
+        }
+    }
+}
+
+impl Toolbox {
+    /// The tools that are always there.
+    pub fn new(facts: Arc<dyn Facts>) -> Self {
+        Self::empty()
+            .with(Arc::new(MemoryNote::default()))
+            .with(Arc::new(MemorySearch::default()))
+            .with(Arc::new(MemoryGet::default()))
+            .with(Arc::new(GatewayStatus::new(facts)))
+            .with(Arc::new(CurrentTime::default()))
+    }
+
+    /// No tools.
+    pub fn empty() -> Self {
+        Self {
+            tools: Arc::new(BTreeMap::new()),
+        }
+    }
+
+    /// Adds a tool, in place of one of the same name.
+    #[must_use]
+    pub fn with(self, tool: Arc<dyn Tool>) -> Self {
+        let mut tools = (*self.tools).clone();
+        tools.insert(tool.spec().name.clone(), tool);
+        Self {
+            tools: Arc::new(tools),
+        }
+    }
+
+    /// A tool by name.
+    pub fn get(&self, name: &str) -> Option<&Arc<dyn Tool>> {
+        self.tools.get(name)
+    }
+
+    /// What a model is told, in a fixed order: a provider's cache depends on it.
+    pub fn specs(&self) -> Vec<ToolSpec> {
+        self.tools
+            .values()
+            .map(|tool| tool.spec().clone())
+            .collect()
+    }
+
+    /// The names, in a fixed order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.tools.keys().map(String::as_str)
+    }
+
+    /// What a model is told that calls a tool which isn't there.
+    pub fn unknown(&self, name: &str) -> ToolOutcome {
+        let names: Vec<&str> = self.names().collect();
+        ToolOutcome::error(format!(
+            "there is no tool \"{name}\"; there are: {}",
+            names.join(", ")
+        ))
+    }
+}
+
+impl fmt::Debug for Toolbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.names()).finish()
+    }
+}

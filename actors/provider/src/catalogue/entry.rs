@@ -1,0 +1,403 @@
+//! One provider of the catalogue: from known data, the configuration, credentials and discovery.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use openclaw_protocol::ModelRef;
+use openclaw_protocol::Secret;
+use openclaw_protocol::config::Api;
+use openclaw_protocol::config::ModelDef;
+use openclaw_protocol::config::ProviderConfig;
+use openclaw_protocol::config::models::ModelCost;
+use openclaw_protocol::config::models::Timeouts;
+
+use super::BASIC;
+use super::BUILTIN;
+use super::Inputs;
+use super::LocalServer;
+use super::known::Known;
+use super::known::PROVIDERS;
+use super::known::known;
+use super::provider_id;
+use super::wire;
+use crate::deadline::Deadlines;
+use crate::endpoint::Endpoint;
+use crate::endpoint::ModelInfo;
+use crate::endpoint::Quirks;
+use crate::endpoint::Wire;
+
+/// A household's agents ask this often at the same time; a provider's own limit is higher.
+const CONCURRENCY: usize = 8;
+/// The servers that need no key; their addresses when nothing else is known.
+const LOCAL: &[(&str, &str, &str)] = &[
+    ("ollama", "Ollama", "http://127.0.0.1:11434/v1"),
+    ("lmstudio", "LM Studio", "http://127.0.0.1:1234/v1"),
+    ("llamacpp", "llama.cpp", "http://127.0.0.1:8080/v1"),
+];
+
+/// One provider.
+#[derive(Debug, Clone)]
+pub struct ProviderEntry {
+    /// The name to show.
+    pub name: String,
+    /// How it is reached.
+    pub endpoint: Arc<Endpoint>,
+    /// Where its key is from.
+    pub credential: Credential,
+    /// Whether the configuration names it.
+    pub configured: bool,
+    /// Whether it answered on this machine.
+    pub discovered: bool,
+    /// A wire that this version doesn't speak.
+    pub foreign_wire: Option<&'static str>,
+    /// What to call when the provider is all there is.
+    pub default_model: Option<String>,
+}
+
+/// Where a key is from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Credential {
+    /// None is needed.
+    NotNeeded,
+    /// From a stored profile.
+    Profile(String),
+    /// From a variable.
+    Env(String),
+    /// From the configuration.
+    Config,
+    /// There is none; these variables would be read.
+    Missing(Vec<String>),
+}
+
+impl ProviderEntry {
+    /// Whether it can be called.
+    pub fn usable(&self) -> bool {
+        self.foreign_wire.is_none() && !matches!(self.credential, Credential::Missing(_))
+    }
+
+    /// Why it can't be called, and what mends it.
+    pub fn problem(&self) -> Option<String> {
+        let id = &self.endpoint.provider;
+        if let Some(wire) = self.foreign_wire {
+            return Some(format!(
+                "{id} is set to the wire {wire}, which this version does not speak; set models.providers.{id}.api to openai-completions or anthropic-messages"
+            ));
+        }
+        let Credential::Missing(names) = &self.credential else {
+            return None;
+        };
+        let variable = names.first().map_or_else(String::new, |name| {
+            format!("set {name} in the environment or ")
+        });
+        Some(format!(
+            "there is no key for {id}; {variable}run `openclaw config set models.providers.{id}.apiKey <key>`"
+        ))
+    }
+}
+
+/// All providers, in the order of the choice: configured ones first.
+pub(super) fn entries(inputs: &Inputs<'_>) -> Vec<ProviderEntry> {
+    let models = &inputs.config.models;
+    let mut list: Vec<ProviderEntry> = Vec::new();
+    let mut off: Vec<String> = Vec::new();
+    for (written, section) in &models.providers {
+        let id = provider_id(written);
+        match section.get() {
+            Some(config) if config.enabled != Some(false) => {
+                list.push(entry(&id, known(&id), Some(config), inputs));
+            }
+            // Off, or not readable: its owner stays off.
+            _ => off.push(id),
+        }
+    }
+    if !models.replace {
+        for known in PROVIDERS {
+            let there = list.iter().any(|entry| entry.endpoint.provider == known.id);
+            if !there && !off.iter().any(|id| id == known.id) {
+                list.push(entry(known.id, Some(known), None, inputs));
+            }
+        }
+    }
+    for server in inputs.local {
+        let there = list
+            .iter()
+            .any(|entry| entry.endpoint.provider == server.id);
+        if !there && !off.contains(&server.id) {
+            list.push(entry(&server.id, None, None, inputs));
+        }
+    }
+    list.push(builtin());
+    list
+}
+
+fn entry(
+    id: &str,
+    known: Option<&Known>,
+    config: Option<&ProviderConfig>,
+    inputs: &Inputs<'_>,
+) -> ProviderEntry {
+    let server = inputs.local.iter().find(|server| server.id == id);
+    let local = LOCAL.iter().find(|(local, ..)| *local == id);
+    let api = config.and_then(|config| config.api);
+    let wire_of = |api: Api| wire(api).ok_or(api.as_str());
+    let spoken = api.map(wire_of);
+    // Google's own wire and OpenAI's newer one have a chat-completions twin at the known address.
+    let foreign_wire = match (spoken, known) {
+        (Some(Err(_)), Some(_)) if config.is_some_and(|config| config.base_url.is_none()) => None,
+        (Some(Err(name)), _) => Some(name),
+        _ => None,
+    };
+    let fallback = known.map_or(Wire::OpenaiCompletions, |known| known.wire);
+    let wire = spoken.and_then(Result::ok).unwrap_or(fallback);
+    let written = config
+        .and_then(|config| config.base_url.as_deref())
+        .or_else(|| server.map(|server| server.base_url.as_str()))
+        .or_else(|| known.map(|known| known.base_url))
+        .or_else(|| local.map(|(_, _, url)| *url))
+        .unwrap_or_default();
+    let base_url = wire.base_url(written);
+    let near = is_near(&base_url);
+    let quirks = known.map_or_else(Quirks::default, |known| known.quirks);
+    let (key, credential) = credential(id, known, config, near, inputs);
+    let mut models = Vec::new();
+    for def in config.iter().flat_map(|config| &config.models) {
+        models.push(defined(id, def, wire, quirks));
+    }
+    for model in server.iter().flat_map(|server| &server.models) {
+        models.push(ModelInfo {
+            context_window: model.context_window,
+            ..plain(id, &model.id, wire, quirks)
+        });
+    }
+    for model in known.iter().flat_map(|known| known.models) {
+        let [input, output, cache_read, cache_write] = model.cost;
+        models.push(ModelInfo {
+            name: model.name.to_owned(),
+            context_window: Some(model.context),
+            max_tokens: Some(model.output),
+            reasoning: model.reasoning,
+            images: model.images,
+            cost: ModelCost {
+                input,
+                output,
+                cache_read,
+                cache_write,
+            },
+            ..plain(id, model.id, wire, quirks)
+        });
+    }
+    dedupe(&mut models);
+    let own = config.and_then(|config| config.models.first());
+    let default_model = own
+        .map(|def| def.id.clone())
+        .or_else(|| server.and_then(talker))
+        .or_else(|| known.map(|known| known.default_model.to_owned()))
+        .filter(|model| !model.is_empty());
+    let endpoint = Endpoint {
+        provider: id.to_owned(),
+        base_url,
+        key,
+        bearer: config
+            .and_then(|config| config.auth_header)
+            .unwrap_or(false),
+        headers: config
+            .map(|config| config.headers.clone())
+            .unwrap_or_default(),
+        deadlines: deadlines(config.map(|config| config.timeouts), near),
+        concurrency: config
+            .and_then(|config| config.max_concurrent)
+            .unwrap_or(CONCURRENCY)
+            .max(1),
+        quirks,
+        wire,
+        models,
+    };
+    ProviderEntry {
+        name: known
+            .map(|known| known.name)
+            .or(server.map(|server| server.name.as_str()))
+            .or(local.map(|(_, name, _)| *name))
+            .unwrap_or(id)
+            .to_owned(),
+        endpoint: Arc::new(endpoint),
+        credential,
+        configured: config.is_some(),
+        discovered: server.is_some(),
+        foreign_wire,
+        default_model,
+    }
+}
+
+fn credential(
+    id: &str,
+    known: Option<&Known>,
+    config: Option<&ProviderConfig>,
+    near: bool,
+    inputs: &Inputs<'_>,
+) -> (Option<Secret>, Credential) {
+    if let Some((profile, secret)) = inputs.profiles.credential(id, inputs.now_ms) {
+        return (Some(secret), Credential::Profile(profile.to_owned()));
+    }
+    let usual = format!("{}_API_KEY", id.to_uppercase().replace(['-', '.'], "_"));
+    let names: Vec<String> = match known {
+        Some(known) => known.env.iter().map(|name| (*name).to_owned()).collect(),
+        None => vec![usual],
+    };
+    let look = |name: &String| {
+        let value = (inputs.env)(name)?;
+        let value = value.trim();
+        (!value.is_empty()).then(|| (name.clone(), Secret::new(value)))
+    };
+    if let Some((name, secret)) = names.iter().find_map(look) {
+        return (Some(secret), Credential::Env(name));
+    }
+    let written = config.and_then(|config| config.api_key.as_ref());
+    if let Some(written) = written.filter(|key| !key.expose().trim().is_empty()) {
+        // The name of a variable stands for its value.
+        let name = written.expose().to_owned();
+        let is_name = name
+            .bytes()
+            .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_');
+        if let (true, Some((name, secret))) = (is_name, look(&name)) {
+            return (Some(secret), Credential::Env(name));
+        }
+        return (Some(written.clone()), Credential::Config);
+    }
+    // A header may carry it, and a server of one's own may not ask.
+    let in_header = config.is_some_and(|config| !config.headers.is_empty());
+    if near || in_header || (known.is_none() && config.is_some()) {
+        return (None, Credential::NotNeeded);
+    }
+    (None, Credential::Missing(names))
+}
+
+/// Whether an address is on this machine or its network.
+fn is_near(url: &str) -> bool {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let host = rest.split('/').next().unwrap_or_default();
+    let host = match host.strip_prefix('[') {
+        Some(six) => six.split(']').next().unwrap_or_default(),
+        None => host.split(':').next().unwrap_or_default(),
+    };
+    match host.parse::<std::net::IpAddr>() {
+        Ok(std::net::IpAddr::V4(ip)) => ip.is_loopback() || ip.is_private() || ip.is_link_local(),
+        Ok(std::net::IpAddr::V6(ip)) => {
+            ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local()
+        }
+        Err(_) => {
+            let host = host.to_ascii_lowercase();
+            host == "localhost" || host.ends_with(".local") || !host.contains('.')
+        }
+    }
+}
+
+fn deadlines(written: Option<Timeouts>, near: bool) -> Deadlines {
+    let usual = if near {
+        Deadlines::LOCAL
+    } else {
+        Deadlines::REMOTE
+    };
+    match written {
+        Some(written) if written != Timeouts::default() => Deadlines {
+            connect: millis(written.connect_ms),
+            first_byte: millis(written.first_byte_ms),
+            idle: millis(written.idle_ms),
+            total: millis(written.total_ms),
+        },
+        _ => usual,
+    }
+}
+
+/// Nought would end every call before it begins.
+fn millis(written: u64) -> std::time::Duration {
+    std::time::Duration::from_millis(written.max(1))
+}
+
+fn plain(provider: &str, model: &str, wire: Wire, quirks: Quirks) -> ModelInfo {
+    ModelInfo {
+        reference: ModelRef::new(provider, model),
+        name: model.to_owned(),
+        wire,
+        context_window: None,
+        max_tokens: None,
+        reasoning: false,
+        images: false,
+        cost: ModelCost::default(),
+        headers: BTreeMap::new(),
+        quirks,
+    }
+}
+
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // token counts, cut at nought
+fn defined(provider: &str, def: &ModelDef, usual: Wire, quirks: Quirks) -> ModelInfo {
+    let compat = &def.compat;
+    ModelInfo {
+        name: def.name.clone().unwrap_or_else(|| def.id.clone()),
+        context_window: def.context_window.map(|tokens| tokens as u64),
+        max_tokens: def.max_tokens.map(|tokens| tokens as u32),
+        reasoning: def.reasoning,
+        images: def.input.iter().any(|input| input == "image"),
+        cost: def.cost,
+        headers: def.headers.clone(),
+        quirks: Quirks {
+            reasoning_effort: compat
+                .supports_reasoning_effort
+                .unwrap_or(quirks.reasoning_effort),
+            completion_tokens_field: compat
+                .max_tokens_field
+                .as_deref()
+                .map_or(quirks.completion_tokens_field, |name| {
+                    name == "max_completion_tokens"
+                }),
+            ..quirks
+        },
+        ..plain(
+            provider,
+            &def.id,
+            def.api.and_then(wire).unwrap_or(usual),
+            quirks,
+        )
+    }
+}
+
+fn dedupe(models: &mut Vec<ModelInfo>) {
+    let mut seen = std::collections::HashSet::new();
+    models.retain(|info| seen.insert(info.reference.model.clone()));
+}
+
+/// The first model of a server that talks: some only turn text into numbers.
+fn talker(server: &LocalServer) -> Option<String> {
+    let mute = ["embed", "bge-", "rerank", "minilm", "whisper"];
+    let talks = |id: &str| !mute.iter().any(|word| id.to_lowercase().contains(word));
+    let found = server.models.iter().find(|model| talks(&model.id))?;
+    Some(found.id.clone())
+}
+
+fn builtin() -> ProviderEntry {
+    let info = ModelInfo {
+        name: "Built-in assistant (rule-based)".to_owned(),
+        context_window: Some(200_000),
+        ..plain(BUILTIN, BASIC, Wire::Builtin, Quirks::default())
+    };
+    ProviderEntry {
+        name: "Built-in".to_owned(),
+        endpoint: Arc::new(Endpoint {
+            provider: BUILTIN.to_owned(),
+            base_url: String::new(),
+            key: None,
+            bearer: false,
+            headers: BTreeMap::new(),
+            deadlines: Deadlines::REMOTE,
+            // It waits for nothing, so many may ask.
+            concurrency: 64,
+            quirks: Quirks::default(),
+            wire: Wire::Builtin,
+            models: vec![info],
+        }),
+        credential: Credential::NotNeeded,
+        configured: false,
+        discovered: false,
+        foreign_wire: None,
+        default_model: Some(BASIC.to_owned()),
+    }
+}

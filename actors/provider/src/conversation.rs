@@ -1,0 +1,337 @@
+//! From a transcript to a conversation that a provider accepts.
+//!
+//! A transcript may hold anything: a turn that was cut off between a call and its result, results
+//! without a call, empty parts, two messages of one side in a row, words of other programs. On a
+//! wire each call is followed by exactly one result, the sides alternate, nothing is empty, and it
+//! begins and ends on the person's side. [`turns`] gets from the one to the other for every
+//! transcript, and loses nothing that can be said.
+
+mod id;
+
+use std::collections::HashMap;
+
+use openclaw_protocol::Content;
+use openclaw_protocol::Message;
+use openclaw_protocol::StopReason;
+use openclaw_protocol::message::AssistantMessage;
+use serde_json::Map;
+use serde_json::Value;
+
+pub use self::id::IdRule;
+use self::id::Ids;
+
+#[cfg(test)]
+mod tests;
+
+/// Stands for the result of a call that has none.
+const NO_RESULT: &str =
+    "No result was recorded: the turn was interrupted before the tool answered.";
+/// Stands for a result without content.
+const NO_OUTPUT: &str = "(no output)";
+/// Stands for a picture where the model sees none.
+const NO_PICTURE: &str = "[A picture was sent here. This model reads text only.]";
+/// Opens a conversation whose beginning is not there.
+const OPENING: &str = "(The conversation goes on from an earlier point.)";
+/// Asks on when the last word was the model's.
+const GO_ON: &str = "(Go on.)";
+
+/// What the wire and the model ask for.
+#[derive(Debug, Clone, Copy)]
+pub struct Rules {
+    /// The model sees pictures.
+    pub images: bool,
+    /// The form of call ids.
+    pub ids: IdRule,
+    /// The wire whose signed reasoning is given back; none leaves all reasoning out.
+    pub signed_thinking: Option<&'static str>,
+}
+
+/// One side's turn.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Turn<'a> {
+    /// The person's.
+    User(Vec<Part<'a>>),
+    /// The model's; calls come last.
+    Assistant(Vec<Said<'a>>),
+    /// The tools': one result for each call of the turn before, in its order.
+    Results(Vec<Answer<'a>>),
+}
+
+/// A part of what a person or a tool says.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Part<'a> {
+    /// Never blank.
+    Text(&'a str),
+    /// A picture in base64.
+    Image {
+        /// The bytes.
+        data: &'a str,
+        /// Such as `image/png`.
+        mime: &'a str,
+    },
+}
+
+/// A part of what the model says.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Said<'a> {
+    /// Reasoning with the provider's signature.
+    Thinking {
+        /// The reasoning.
+        text: &'a str,
+        /// The signature.
+        signature: &'a str,
+    },
+    /// Never blank.
+    Text(&'a str),
+    /// A call.
+    Call {
+        /// Unique in the conversation.
+        id: String,
+        /// The tool.
+        name: String,
+        /// Always an object.
+        arguments: Map<String, Value>,
+    },
+}
+
+/// The result of a call.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answer<'a> {
+    /// The call's id.
+    pub id: String,
+    /// The tool.
+    pub name: String,
+    /// Never empty.
+    pub parts: Vec<Part<'a>>,
+    /// Whether the tool failed.
+    pub is_error: bool,
+}
+
+/// Makes a conversation of a transcript.
+pub fn turns<'a>(messages: &'a [Message], rules: &Rules) -> Vec<Turn<'a>> {
+    let results = Results::index(messages);
+    let mut ids = Ids::new(rules.ids);
+    let mut turns = Vec::with_capacity(messages.len() + 2);
+    for (at, message) in messages.iter().enumerate() {
+        match message {
+            Message::User(user) => push_user(&mut turns, parts(&user.content, rules)),
+            Message::Assistant(assistant) => {
+                push_assistant(&mut turns, at, assistant, &results, &mut ids, rules);
+            }
+            // Results follow their calls; one without a call has nobody to tell.
+            Message::ToolResult(_) => {}
+            Message::Other(value) => push_user(&mut turns, foreign(value)),
+        }
+    }
+    if !matches!(turns.first(), Some(Turn::User(_)) | None) {
+        turns.insert(0, Turn::User(vec![Part::Text(OPENING)]));
+    }
+    if matches!(turns.last(), Some(Turn::Assistant(_)) | None) {
+        turns.push(Turn::User(vec![Part::Text(GO_ON)]));
+    }
+    turns
+}
+
+fn push_user<'a>(turns: &mut Vec<Turn<'a>>, mut parts: Vec<Part<'a>>) {
+    if parts.is_empty() {
+        return;
+    }
+    match turns.last_mut() {
+        Some(Turn::User(before)) => before.append(&mut parts),
+        _ => turns.push(Turn::User(parts)),
+    }
+}
+
+fn push_assistant<'a>(
+    turns: &mut Vec<Turn<'a>>,
+    at: usize,
+    message: &'a AssistantMessage,
+    results: &Results<'a>,
+    ids: &mut Ids,
+    rules: &Rules,
+) {
+    let cut_off = matches!(message.stop_reason, StopReason::Error | StopReason::Aborted);
+    let signed = rules.signed_thinking == Some(message.api.as_str());
+    let mut said = Vec::new();
+    let mut calls = Vec::new();
+    let mut answers = Vec::new();
+    for part in &message.content {
+        match part {
+            Content::Text { text, .. } if !blank(text) => said.push(Said::Text(text)),
+            Content::Thinking { thinking, extra } if signed && !cut_off => {
+                if let Some(signature) = extra.get("thinkingSignature").and_then(Value::as_str) {
+                    said.push(Said::Thinking {
+                        text: thinking,
+                        signature,
+                    });
+                }
+            }
+            Content::ToolCall {
+                id,
+                name,
+                arguments,
+                ..
+            } => {
+                let found = results.of(id, at);
+                // A call of an answer that broke off may itself be incomplete.
+                if blank(name) || (cut_off && found.is_none()) {
+                    continue;
+                }
+                let id = ids.give(id);
+                let name = plain_name(name);
+                let (parts, is_error) = match found {
+                    Some(result) => (parts(&result.content, rules), result.is_error),
+                    None => (vec![Part::Text(NO_RESULT)], true),
+                };
+                answers.push(Answer {
+                    id: id.clone(),
+                    name: name.clone(),
+                    parts: if parts.is_empty() {
+                        vec![Part::Text(NO_OUTPUT)]
+                    } else {
+                        parts
+                    },
+                    is_error,
+                });
+                calls.push(Said::Call {
+                    id,
+                    name,
+                    arguments: object(arguments),
+                });
+            }
+            _ => {}
+        }
+    }
+    // Reasoning alone says nothing, and a wire takes it only before something said.
+    let speaks = said.iter().any(|part| matches!(part, Said::Text(_)));
+    if !speaks && calls.is_empty() {
+        return;
+    }
+    said.append(&mut calls);
+    match turns.last_mut() {
+        Some(Turn::Assistant(before)) => before.append(&mut said),
+        _ => turns.push(Turn::Assistant(said)),
+    }
+    if !answers.is_empty() {
+        turns.push(Turn::Results(answers));
+    }
+}
+
+fn parts<'a>(content: &'a [Content], rules: &Rules) -> Vec<Part<'a>> {
+    content
+        .iter()
+        .filter_map(|part| match part {
+            Content::Text { text, .. } if !blank(text) => Some(Part::Text(text)),
+            Content::Image {
+                data, mime_type, ..
+            } if !data.is_empty() => Some(if rules.images && shown(mime_type) {
+                Part::Image {
+                    data,
+                    mime: mime_type,
+                }
+            } else {
+                Part::Text(NO_PICTURE)
+            }),
+            _ => None,
+        })
+        .collect()
+}
+
+/// The kinds of pictures that all providers take.
+fn shown(mime: &str) -> bool {
+    matches!(
+        mime,
+        "image/png" | "image/jpeg" | "image/gif" | "image/webp"
+    )
+}
+
+/// What another program wrote under a role of its own, as far as it is text.
+fn foreign(value: &Value) -> Vec<Part<'_>> {
+    let text = |name: &str| value.get(name).and_then(Value::as_str);
+    let mut found: Vec<&str> = ["summary", "content", "output"]
+        .into_iter()
+        .filter_map(text)
+        .collect();
+    if let Some(Value::Array(list)) = value.get("content") {
+        found.extend(list.iter().filter_map(|part| part.get("text")?.as_str()));
+    }
+    found.retain(|text| !blank(text));
+    found.into_iter().map(Part::Text).collect()
+}
+
+fn blank(text: &str) -> bool {
+    text.trim().is_empty()
+}
+
+/// A tool's name in the letters that wires allow.
+fn plain_name(name: &str) -> String {
+    name.chars()
+        .take(64)
+        .map(|c| {
+            if c.is_ascii_alphanumeric() || c == '_' || c == '-' {
+                c
+            } else {
+                '_'
+            }
+        })
+        .collect()
+}
+
+/// The arguments as an object: models sometimes send text that holds one.
+fn object(arguments: &Value) -> Map<String, Value> {
+    match arguments {
+        Value::Object(map) => map.clone(),
+        Value::String(text) => match serde_json::from_str(text) {
+            Ok(Value::Object(map)) => map,
+            _ => Map::new(),
+        },
+        _ => Map::new(),
+    }
+}
+
+/// Finds the result of a call. Ids may come back in later turns (small servers count from nought
+/// each time), so a result belongs to the nearest call before it.
+struct Results<'a> {
+    results: HashMap<&'a str, Vec<(usize, &'a openclaw_protocol::message::ToolResultMessage)>>,
+    calls: HashMap<&'a str, Vec<usize>>,
+}
+
+impl<'a> Results<'a> {
+    fn index(messages: &'a [Message]) -> Self {
+        let mut index = Self {
+            results: HashMap::new(),
+            calls: HashMap::new(),
+        };
+        for (at, message) in messages.iter().enumerate() {
+            match message {
+                Message::ToolResult(result) => index
+                    .results
+                    .entry(&result.tool_call_id)
+                    .or_default()
+                    .push((at, result)),
+                Message::Assistant(assistant) => {
+                    for part in &assistant.content {
+                        if let Content::ToolCall { id, .. } = part {
+                            index.calls.entry(id).or_default().push(at);
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+        index
+    }
+
+    fn of(&self, id: &str, at: usize) -> Option<&'a openclaw_protocol::message::ToolResultMessage> {
+        let next_call = self
+            .calls
+            .get(id)
+            .and_then(|calls| calls.iter().copied().find(|call| *call > at))
+            .unwrap_or(usize::MAX);
+        self.results
+            .get(id)?
+            .iter()
+            .find(|(place, _)| *place > at && *place < next_call)
+            .map(|(_, result)| *result)
+    }
+}

@@ -1,0 +1,76 @@
+//! What every model is, wherever it runs: a request goes in, a stream of events comes out.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use futures_core::Stream;
+use openclaw_protocol::Message;
+use openclaw_protocol::ModelRef;
+use openclaw_protocol::SessionKey;
+use openclaw_protocol::StopReason;
+use openclaw_protocol::ToolSpec;
+use openclaw_protocol::Usage;
+use serde_json::Value;
+
+use crate::error::ModelError;
+
+/// The events of one call, in order. It ends after [`ModelEvent::Done`] or after the first error;
+/// dropping it cancels the call.
+pub type ModelStream = Pin<Box<dyn Stream<Item = Result<ModelEvent, ModelError>> + Send>>;
+
+/// A model that can be called.
+pub trait Model: Send + Sync {
+    /// Which model it is.
+    fn reference(&self) -> &ModelRef;
+
+    /// Begins a call. Nothing is sent before the stream is polled.
+    fn stream(&self, request: ModelRequest) -> ModelStream;
+}
+
+/// One call.
+#[derive(Debug, Clone)]
+pub struct ModelRequest {
+    /// The model to call; a client serves every model of its provider.
+    pub model: ModelRef,
+    /// The system prompt; empty for none.
+    pub system: String,
+    /// The conversation so far, as the transcript holds it. It is repaired for the wire.
+    pub messages: Arc<[Message]>,
+    /// What the model may call.
+    pub tools: Vec<ToolSpec>,
+    /// The longest answer; none = what the model is known to allow.
+    pub max_tokens: Option<u32>,
+    /// The session that asks; sent to nobody, used by caches that the provider keeps per conversation.
+    pub session: SessionKey,
+    /// `temperature`, `topP`, `stop`, `thinking` (a level), `cacheRetention` (`none|short|long`).
+    pub params: Value,
+}
+
+/// What a model says.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum ModelEvent {
+    /// The next piece of the answer.
+    Text(String),
+    /// The next piece of the reasoning.
+    Thinking(String),
+    /// Closes the reasoning so far with the provider's signature: kept beside it as
+    /// `thinkingSignature`, because the provider asks for it back.
+    ThinkingSignature(String),
+    /// The model asks for a tool, its arguments complete.
+    ToolCall {
+        /// Echoed by the result.
+        id: String,
+        /// The tool.
+        name: String,
+        /// An object.
+        arguments: Value,
+    },
+    /// The end, always last.
+    Done {
+        /// Tokens and money.
+        usage: Usage,
+        /// Why it ended.
+        stop: StopReason,
+    },
+}

@@ -1,0 +1,110 @@
+//! Permits and counters of one provider; restarts of its actor share them.
+
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use openclaw_protocol::Usage;
+
+use crate::error::ModelErrorKind;
+
+/// How a call ended.
+#[derive(Debug, Clone)]
+pub struct CallOutcome {
+    /// What sort of failure, if any.
+    pub error: Option<ModelErrorKind>,
+    /// From the request to the end.
+    pub took: Duration,
+    /// Tokens and money.
+    pub usage: Usage,
+}
+
+/// Permits and counters.
+#[derive(Debug)]
+pub struct Desk {
+    allowed: AtomicUsize,
+    out: AtomicUsize,
+    counters: Mutex<Counters>,
+}
+
+/// What calls came to.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Counters {
+    /// Calls that ended well.
+    pub succeeded: u64,
+    /// Calls that failed.
+    pub failed: u64,
+    /// Tokens and money of all of them.
+    pub usage: Usage,
+}
+
+/// The right to make one call; given back by drop.
+#[derive(Debug)]
+pub(super) struct Permit {
+    desk: Arc<Desk>,
+}
+
+impl Desk {
+    pub(super) fn new(allowed: usize) -> Self {
+        Self {
+            allowed: AtomicUsize::new(allowed),
+            out: AtomicUsize::new(0),
+            counters: Mutex::new(Counters::default()),
+        }
+    }
+
+    /// Changes how many permits there are. Those that are out beyond it simply come back.
+    pub(super) fn resize(&self, allowed: usize) {
+        self.allowed.store(allowed, Ordering::Release);
+    }
+
+    pub(super) fn permit(self: &Arc<Self>) -> Option<Permit> {
+        let allowed = self.allowed.load(Ordering::Acquire);
+        let take = |out: usize| (out < allowed).then_some(out + 1);
+        self.out
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, take)
+            .ok()?;
+        Some(Permit {
+            desk: Arc::clone(self),
+        })
+    }
+
+    pub(super) fn count(&self, outcome: &CallOutcome) -> Counters {
+        let mut counters = self.counters.lock().unwrap_or_else(PoisonError::into_inner);
+        match outcome.error {
+            None => counters.succeeded += 1,
+            Some(_) => counters.failed += 1,
+        }
+        counters.usage.add(&outcome.usage);
+        *counters
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.desk.out.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn permits_are_bounded_and_come_back() {
+        let desk = Arc::new(Desk::new(2));
+        let first = desk.permit().unwrap();
+        let second = desk.permit().unwrap();
+        assert!(desk.permit().is_none());
+        drop(first);
+        let third = desk.permit().unwrap();
+        desk.resize(1);
+        drop(second);
+        assert!(desk.permit().is_none(), "one is still out");
+        drop(third);
+        assert!(desk.permit().is_some());
+    }
+}
