@@ -14,6 +14,9 @@ use crate::migrate;
 /// rows and the tail of each table, and the idle gateway should stay small.
 const CACHE_BYTES: usize = 8 * 1024 * 1024;
 
+/// Files below this are not worth the walk that finds out how full they are.
+const COMPACT_FROM: u64 = 256 * 1024 * 1024;
+
 /// First bytes of a redb file.
 const REDB_MAGIC: &[u8; 9] = b"redb\x1A\x0A\xA9\x0D\x0A";
 
@@ -53,6 +56,14 @@ impl OpenFile {
         }
         let backend = FileBackend::new(file).map_err(|error| opening(path, &error))?;
         let mut open = Self::with_backend(backend, path)?;
+        if let Err(error) = open.compact(path, COMPACT_FROM) {
+            // A failed compaction has changed no row, but redb trusts this handle no more.
+            tracing::warn!(path = %path.display(), error, "the ledger stays larger than it needs to be");
+            drop(open);
+            let file = private_file(path).map_err(fail)?;
+            let backend = FileBackend::new(file).map_err(|error| opening(path, &error))?;
+            open = Self::with_backend(backend, path)?;
+        }
         open.lock = Some(lock);
         Ok(open)
     }
@@ -68,6 +79,27 @@ impl OpenFile {
             .map_err(|error| opening(path, &error))?;
         migrate::prepare(&db, path)?;
         Ok(Self { db, lock: None })
+    }
+
+    /// Gives space back when most of a large file is free; at the start only, as it needs the database
+    /// alone.
+    pub(crate) fn compact(&mut self, path: &Path, from_bytes: u64) -> Result<(), String> {
+        let length = fs::metadata(path).map_err(|error| error.to_string())?.len();
+        if length < from_bytes {
+            return Ok(());
+        }
+        let transaction = self.db.begin_write().map_err(|error| error.to_string())?;
+        let stats = transaction.stats().map_err(|error| error.to_string())?;
+        transaction.abort().map_err(|error| error.to_string())?;
+        let used = stats.allocated_pages() * stats.page_size() as u64;
+        if used * 2 > length {
+            return Ok(());
+        }
+        tracing::info!(path = %path.display(), length, used, "compacting the ledger");
+        self.db
+            .compact()
+            .map(drop)
+            .map_err(|error| error.to_string())
     }
 
     /// Closes in order and lets the next gateway in.

@@ -98,11 +98,13 @@ impl Store for DiskStore {
         Box::pin(async move {
             self.latch.check()?;
             let (answer, receipt) = oneshot::channel();
-            let sent = self.queue.send(Job::Write(write, answer)).await;
-            if sent.is_err() {
-                return Err(self.latch.error());
+            // A failed send drops the answer with the write, so the receipt fails as well.
+            drop(self.queue.send(Job::Write(write, answer)).await);
+            match receipt.await {
+                Ok(result) => result,
+                // The thread ends, and says why before it is gone.
+                Err(_) => Err((&self.latch.wait().await).into()),
             }
-            receipt.await.unwrap_or_else(|_| Err(self.latch.error()))
         })
     }
 

@@ -51,7 +51,7 @@ impl Latch {
         }
     }
 
-    /// The error for a write that nobody answered.
+    /// The error for whoever finds the ledger ended.
     pub(crate) fn error(&self) -> LedgerError {
         self.get()
             .map_or(LedgerError::Closed, |ended| (&ended).into())

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::codec::{self, NEVER, Record};
-use crate::error::{Reject, Stop};
+use crate::error::{LedgerError, Reject, Stop};
 use crate::op::RawOutbound;
 use crate::row::{
     CrashRow, InboxFilter, InboxRow, InboxState, OutboxFilter, OutboxRow, OutboxState, UsageRow,
@@ -30,8 +30,10 @@ impl Ledger {
             found = read(view)?;
             Ok(())
         });
-        if let Err(error) = result {
-            tracing::error!(%error, "a read of the ledger failed");
+        match result {
+            Ok(()) => {}
+            Err(LedgerError::Closed) => tracing::debug!("read of a closed ledger"),
+            Err(error) => tracing::error!(%error, "a read of the ledger failed"),
         }
         found
     }

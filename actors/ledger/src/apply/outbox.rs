@@ -140,6 +140,12 @@ pub(super) fn claim(
     for row_key in unreadable {
         // An unreadable row must not block the ones behind it.
         tracing::error!(%account, seq = key::last_number(&row_key), "outbox row set aside: it cannot be read");
+        let index = tables
+            .get(TableId::OutboxOpen, &row_key)?
+            .unwrap_or_default();
+        let state = codec::index(TableId::OutboxOpen, &index).ok();
+        let state = state.and_then(|head| OutboxState::from_code(head.state));
+        tables.tally().outbox(state, None);
         tables.remove(TableId::OutboxOpen, &row_key)?;
     }
     Ok(Receipt::Claimed(claimed))

@@ -74,12 +74,12 @@ pub(super) fn begin(
             TableId::InboxOpen,
             &prefix,
             &key::end(&prefix),
-            &mut |key, _| {
-                first = Some(key.to_vec());
+            &mut |key, value| {
+                first = Some((key.to_vec(), value.to_vec()));
                 false
             },
         )?;
-        let Some(row_key) = first else {
+        let Some((row_key, index)) = first else {
             return Ok(Receipt::Turn(None));
         };
         let seq = key::last_number(&row_key).unwrap_or_default();
@@ -89,6 +89,9 @@ pub(super) fn begin(
                 // An unreadable row must not block the ones behind it.
                 tracing::error!(session = %session, seq, error = %reject, "inbox row set aside");
                 tables.remove(TableId::InboxOpen, &row_key)?;
+                let state = codec::index(TableId::InboxOpen, &index).ok();
+                let state = state.and_then(|head| InboxState::from_code(head.state));
+                tables.tally().inbox(state, None);
                 continue;
             }
             Err(fault) => return Err(fault),

@@ -267,6 +267,10 @@ async fn a_row_that_cannot_be_read_blocks_nobody() {
     let start = ledger.begin_turn(&session("a"), 1).await.unwrap().unwrap();
     assert_eq!(start.row.source_id, "2");
     assert_eq!(
+        (ledger.stats().inbox_pending, ledger.stats().inbox_running),
+        (0, 1)
+    );
+    assert_eq!(
         ledger
             .claim_outbox(&account(), 1, 5, &[])
             .await
@@ -281,4 +285,73 @@ async fn a_row_that_cannot_be_read_blocks_nobody() {
         "y"
     );
     assert_eq!(ledger.inbox(&crate::InboxFilter::default()).len(), 1);
+}
+
+#[tokio::test]
+async fn a_file_that_is_mostly_free_gives_space_back() {
+    let (_folder, path) = place();
+    let (ledger, thread) = Ledger::open(&path).unwrap();
+    let key = session("a");
+    let long = "x".repeat(64 * 1024);
+    let entries: Vec<_> = (0..100)
+        .map(|_| serde_json::json!({ "text": long }))
+        .collect();
+    ledger
+        .append_transcript(&key, "id", entries, None)
+        .await
+        .unwrap();
+    let kept = vec![serde_json::json!({ "text": long })];
+    ledger
+        .append_transcript(&key, "kept", kept, None)
+        .await
+        .unwrap();
+    let gone = crate::TranscriptEdit::Drop {
+        session_id: "id".into(),
+    };
+    ledger.put_session_entry(&key, None, gone).await.unwrap();
+    drop(ledger);
+    thread.join();
+
+    let length = || fs::metadata(&path).unwrap().len();
+    let before = length();
+    let mut file = crate::file::OpenFile::open(&path).unwrap();
+    file.compact(&path, before + 1).unwrap();
+    assert_eq!(length(), before, "a small file stays as it is");
+    file.compact(&path, before).unwrap();
+    assert!(length() * 4 < before, "{before} → {}", length());
+    file.close().unwrap();
+    let (ledger, _thread) = Ledger::open(&path).unwrap();
+    assert_eq!(ledger.transcript_len("kept"), 1);
+}
+
+#[tokio::test]
+async fn a_message_that_cannot_be_decoded_becomes_a_dead_letter() {
+    let (_folder, path) = place();
+    let (ledger, thread) = Ledger::open(&path).unwrap();
+    ledger
+        .append_inbound(vec![inbound("a", "1"), inbound("a", "2")], None)
+        .await
+        .unwrap();
+    drop(ledger);
+    thread.join();
+    let file = crate::file::OpenFile::open(&path).unwrap();
+    let transaction = file.db.begin_write().unwrap();
+    let head = crate::codec::Head::new(0, 1);
+    let mut record = crate::codec::Record::new(head, b"{\"not\": \"ours\"}");
+    let row_key = crate::key::numbered(session("a").as_str(), 1);
+    let table = crate::disk::definition(crate::table::TableId::Inbox);
+    let mut table = transaction.open_table(table).unwrap();
+    table.insert(&row_key[..], record.encode()).unwrap();
+    drop(table);
+    transaction.commit().unwrap();
+    file.close().unwrap();
+
+    let (ledger, _thread) = Ledger::open(&path).unwrap();
+    let start = ledger.begin_turn(&session("a"), 1).await.unwrap().unwrap();
+    assert_eq!(start.row.source_id, "2");
+    let stats = ledger.stats();
+    assert_eq!(
+        (stats.inbox_pending, stats.inbox_running, stats.inbox_dead),
+        (0, 1, 1)
+    );
 }

@@ -4,7 +4,7 @@ use openclaw_protocol::key::SessionKey;
 use serde_json::Value;
 
 use super::{mismatched, now_ms, outbox_insert};
-use crate::error::LedgerError;
+use crate::error::{LedgerError, Reject};
 use crate::op::{Op, Receipt, TurnEnd};
 use crate::row::{
     Committed, EndNote, InboxState, Recovery, StepIntent, TurnCommit, TurnNo, TurnOutcome,
@@ -20,17 +20,51 @@ impl Ledger {
         session: &SessionKey,
         now_ms: i64,
     ) -> Result<Option<TurnStart>, LedgerError> {
-        match self
-            .submit(Op::BeginTurn {
+        loop {
+            let session = session.clone();
+            let op = Op::BeginTurn {
                 session: session.clone(),
                 now_ms,
-            })
-            .await?
-        {
-            Receipt::Turn(None) => Ok(None),
-            Receipt::Turn(Some(raw)) => Ok(Some(decode::turn(session, &raw)?)),
-            _ => Err(mismatched("begin_turn")),
+            };
+            let raw = match self.submit(op).await? {
+                Receipt::Turn(None) => return Ok(None),
+                Receipt::Turn(Some(raw)) => raw,
+                _ => return Err(mismatched("begin_turn")),
+            };
+            match decode::turn(&session, &raw) {
+                Ok(start) => return Ok(Some(start)),
+                // It would come back for ever, and block what is behind it.
+                Err(reject) => self.set_aside(session, raw.seq, &reject, now_ms).await?,
+            }
         }
+    }
+
+    /// Ends a row that cannot be read as a dead letter.
+    async fn set_aside(
+        &self,
+        session: SessionKey,
+        turn: u64,
+        reject: &Reject,
+        now_ms: i64,
+    ) -> Result<(), LedgerError> {
+        tracing::error!(%session, turn, error = %reject, "inbox row set aside");
+        let note = EndNote {
+            reason: reject.to_string(),
+            crash: None,
+        };
+        let end = TurnEnd {
+            session,
+            turn,
+            state: InboxState::Dead,
+            note: codec::body(&note)?,
+            session_id: String::new(),
+            entries: Vec::new(),
+            entry: None,
+            outbox: Vec::new(),
+            usage: None,
+            now_ms,
+        };
+        self.submit(Op::CommitTurn(Box::new(end))).await.map(drop)
     }
 
     /// Gives a running turn back without counting the attempt; for an ordered stop.
