@@ -11,5 +11,6 @@
 )]
 
 pub mod config;
+pub mod gateway;
 pub mod ingress;
 pub mod paths;
