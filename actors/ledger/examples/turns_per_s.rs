@@ -81,7 +81,14 @@ async fn main() -> Fallible {
     let seconds: u64 = args.next().map_or(Ok(5), |arg| arg.parse())?;
     let folder = args.next().map_or_else(std::env::temp_dir, Into::into);
     let folder = folder.join(format!("turns_per_s-{}", std::process::id()));
-    let (ledger, thread) = Ledger::open(folder.join("openclaw.redb"))?;
+    let path = folder.join("openclaw.redb");
+    for what in ["created", "opened"] {
+        let began = Instant::now();
+        let (_, thread) = Ledger::open(&path)?;
+        println!("{what} in {} µs", began.elapsed().as_micros());
+        thread.join();
+    }
+    let (ledger, thread) = Ledger::open(&path)?;
     let turns = Arc::new(AtomicU64::new(0));
     let until = Instant::now() + Duration::from_secs(seconds);
     let tasks: Vec<_> = (0..sessions)

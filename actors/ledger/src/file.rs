@@ -43,7 +43,7 @@ impl OpenFile {
         let lock = lock(path)?;
         let mut file = private_file(path).map_err(fail)?;
         check_magic(&mut file, path)?;
-        if let Some(folder) = folder {
+        if let (Some(folder), 0) = (folder, file.metadata().map_err(fail)?.len()) {
             // The name of a new file is durable only with its folder.
             File::open(folder)
                 .and_then(|folder| folder.sync_all())
