@@ -16,31 +16,8 @@ pub use self::mention::MentionPatterns;
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
-/// Who may write to the bot directly.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum DmPolicy {
-    /// A stranger gets a code once; the owner approves it.
-    #[default]
-    Pairing,
-    /// Only those on the list.
-    Allowlist,
-    /// Everybody, if the list says `*`.
-    Open,
-    /// Nobody.
-    Disabled,
-}
-
-/// In which groups the bot answers, and whom.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum GroupPolicy {
-    /// Only senders on the group list (without one: on the DM list).
-    #[default]
-    Allowlist,
-    /// Every member.
-    Open,
-    /// No group.
-    Disabled,
-}
+pub use openclaw_protocol::config::DmPolicy;
+pub use openclaw_protocol::config::GroupPolicy;
 
 /// What is set for one group or topic; nothing set means inherited.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
@@ -108,6 +85,8 @@ pub enum Refusal {
     GroupSwitchedOff,
     NotOnGroupList,
     NotAddressed,
+    ForAnotherBot,
+    FromBot,
 }
 
 impl Refusal {
@@ -122,6 +101,8 @@ impl Refusal {
             Self::GroupSwitchedOff => "the group is switched off",
             Self::NotOnGroupList => "the sender's id is not in groupAllowFrom",
             Self::NotAddressed => "the bot was not addressed",
+            Self::ForAnotherBot => "the command names another bot",
+            Self::FromBot => "the sender is a bot",
         }
     }
 }

@@ -8,18 +8,10 @@
 #[cfg(test)]
 mod tests;
 
+pub use openclaw_protocol::config::ChunkMode;
+
 /// Below this a fence could not be closed and reopened with anything between.
 const SMALLEST_LIMIT: usize = 32;
-
-/// How a text is cut.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum ChunkMode {
-    /// As few messages as the limit allows.
-    #[default]
-    Length,
-    /// One message a paragraph, each cut by length where it must be.
-    Newline,
-}
 
 /// One part of the source and what has to stand around it for its fences to balance.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -14,13 +14,43 @@
 )]
 
 pub mod access;
+mod account;
 pub mod chunk;
+mod gate;
 pub mod pairing;
 pub mod platform;
+mod poll;
 pub mod retry;
+mod send;
 pub mod status;
+pub mod telegram;
 pub mod typing;
 
+pub use account::Account;
+pub use account::AccountConfig;
+pub use account::CHANNELS;
+pub use account::ChannelDeps;
+pub use account::Configured;
+pub use account::InboundEnvelope;
+pub use account::Lease;
+pub use account::Leases;
+pub use account::PlatformConfig;
+pub use account::RouteInbound;
+pub use account::Wake;
+pub use account::account_spec;
+pub use account::configured;
+pub use account::nudge_outbox;
+pub use account::send_path;
+pub use account::spec_for;
+pub use pairing::PairingStore;
 pub use platform::Platform;
+pub use poll::PollMail;
+pub use send::SendMail;
 pub use status::StatusBoard;
 pub use typing::TypingBoard;
+pub use typing::TypingGuard;
+
+/// Milliseconds since 1970.
+fn now_ms() -> i64 {
+    jiff::Timestamp::now().as_millisecond()
+}

@@ -8,6 +8,7 @@ use openclaw_protocol::Route;
 use openclaw_protocol::Sender;
 use openclaw_protocol::message::Chat;
 use openclaw_protocol::message::ReplyContext;
+use serde_json::Value;
 
 /// One account on one chat platform: translation and transport, no decisions.
 pub trait Platform: Send + Sync + std::fmt::Debug + 'static {
@@ -36,14 +37,19 @@ pub trait Platform: Send + Sync + std::fmt::Debug + 'static {
     /// public part, to which poll cursors belong.
     fn credential(&self) -> Credential;
 
-    /// Whether this mail account's events can be admitted by `@name` entries: true when the platform
-    /// guarantees that a user name belongs to one person at a time.
+    /// Whether a user name belongs to one person at a time, so that it can be resolved to an id.
     fn has_unique_usernames(&self) -> bool {
         false
     }
 
     /// The line of the pairing message that tells the sender their id.
     fn id_line(&self, sender_id: &str) -> String;
+
+    /// Reads the cursor that an existing installation left.
+    fn import_cursor(&self, stored: &Value) -> Option<String> {
+        let _ = stored;
+        None
+    }
 }
 
 /// Which credential an account uses, without revealing it.
@@ -104,8 +110,6 @@ pub struct Incoming {
     pub addressed: bool,
     /// A command for another bot.
     pub for_another: bool,
-    /// The thread an answer goes to, where it differs from the chat's.
-    pub answer_thread: Option<String>,
     /// Sent by a bot.
     pub from_bot: bool,
 }

@@ -72,6 +72,9 @@ pub struct AccountStatus {
     pub last_refusal: Option<String>,
     /// What a person should mend, each with its remedy.
     pub issues: Vec<AccountIssue>,
+    /// The poll actor that last wrote here.
+    #[serde(skip)]
+    pub(crate) incarnation: u64,
 }
 
 /// The bot behind an account.

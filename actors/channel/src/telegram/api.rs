@@ -15,6 +15,8 @@ pub(crate) use self::http::HttpError;
 pub(crate) use self::token::TokenError;
 pub use self::token::TokenSource;
 pub(crate) use self::token::Tokens;
+pub(crate) use self::token::bot_id;
+pub(crate) use self::token::fingerprint;
 
 /// Telegram's own server.
 pub const DEFAULT_ROOT: &str = "https://api.telegram.org";

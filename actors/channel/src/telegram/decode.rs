@@ -96,7 +96,8 @@ fn message_event(message: &Message, me: &User) -> PlatformEvent {
         for_another: address.to_another,
         // An anonymous admin speaks through a bot of Telegram's; the chat that stands behind it is no bot.
         from_bot: is_from_me
-            || (message.sender_chat.is_none() && message.from.as_ref().is_some_and(|from| from.is_bot)),
+            || (message.sender_chat.is_none()
+                && message.from.as_ref().is_some_and(|from| from.is_bot)),
     }))
 }
 
@@ -251,7 +252,8 @@ fn placeholder(message: &Message) -> Option<String> {
     // An animation comes with a document, so it is asked first.
     if message.photo.is_some() {
         Some(media("image"))
-    } else if message.video.is_some() || message.video_note.is_some() || message.animation.is_some() {
+    } else if message.video.is_some() || message.video_note.is_some() || message.animation.is_some()
+    {
         Some(media("video"))
     } else if message.voice.is_some() || message.audio.is_some() {
         Some(media("audio"))
@@ -261,7 +263,10 @@ fn placeholder(message: &Message) -> Option<String> {
         let emoji = sticker.emoji.as_deref().unwrap_or_default();
         Some(format!("{} {emoji}", media("sticker")).trim().to_owned())
     } else if let Some(place) = &message.location {
-        Some(format!("Location: {:.6}, {:.6}", place.latitude, place.longitude))
+        Some(format!(
+            "Location: {:.6}, {:.6}",
+            place.latitude, place.longitude
+        ))
     } else if let Some(contact) = &message.contact {
         let last = contact.last_name.as_deref().unwrap_or_default();
         let name = format!("{} {last}", contact.first_name);

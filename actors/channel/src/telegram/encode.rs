@@ -26,7 +26,8 @@ pub(super) struct Html {
 
 /// Translates Markdown.
 pub(super) fn encode(markdown: &str) -> Html {
-    let options = Options::ENABLE_STRIKETHROUGH | Options::ENABLE_TABLES | Options::ENABLE_TASKLISTS;
+    let options =
+        Options::ENABLE_STRIKETHROUGH | Options::ENABLE_TABLES | Options::ENABLE_TASKLISTS;
     let mut writer = Writer::default();
     for event in Parser::new_ext(markdown, options) {
         writer.event(event);
@@ -112,7 +113,9 @@ impl Writer {
             Tag::CodeBlock(kind) => {
                 self.block();
                 let language = match kind {
-                    CodeBlockKind::Fenced(info) => info.split_whitespace().next().map(str::to_owned),
+                    CodeBlockKind::Fenced(info) => {
+                        info.split_whitespace().next().map(str::to_owned)
+                    }
                     CodeBlockKind::Indented => None,
                 };
                 self.code = Some(Code {
@@ -190,7 +193,11 @@ impl Writer {
                 self.breaks = self.breaks.min(1);
                 self.owe(1);
             }
-            TagEnd::Emphasis | TagEnd::Strong | TagEnd::Strikethrough | TagEnd::Link | TagEnd::Image => {
+            TagEnd::Emphasis
+            | TagEnd::Strong
+            | TagEnd::Strikethrough
+            | TagEnd::Link
+            | TagEnd::Image => {
                 self.close();
             }
             TagEnd::Table => {
@@ -212,7 +219,7 @@ impl Writer {
             code.text.push_str(text);
             return;
         }
-        if self.into_cell(text) {
+        if self.add_to_cell(text) {
             return;
         }
         self.after_bullet = false;
@@ -223,7 +230,7 @@ impl Writer {
 
     /// Code may stand in no other style: those that are open are closed around it.
     fn inline_code(&mut self, code: &str) {
-        if self.into_cell(code) {
+        if self.add_to_cell(code) {
             return;
         }
         self.after_bullet = false;
@@ -261,7 +268,11 @@ impl Writer {
         }
         escape_into(&mut self.html, text);
         self.shown += crate::chunk::utf16_len(text);
-        self.html.push_str(if language.is_some() { "</code></pre>" } else { "</pre>" });
+        self.html.push_str(if language.is_some() {
+            "</code></pre>"
+        } else {
+            "</pre>"
+        });
         if self.quotes > 0 {
             self.html.push_str("<blockquote>");
         }
@@ -282,10 +293,16 @@ impl Writer {
     }
 
     fn link(&mut self, url: &str) {
-        let is_in_link = self.inline.iter().any(|inline| matches!(inline, Inline::Link(_)));
+        let is_in_link = self
+            .inline
+            .iter()
+            .any(|inline| matches!(inline, Inline::Link(_)));
         let is_known = ["http://", "https://", "tg://", "mailto:"]
             .iter()
-            .any(|scheme| url.get(..scheme.len()).is_some_and(|head| head.eq_ignore_ascii_case(scheme)));
+            .any(|scheme| {
+                url.get(..scheme.len())
+                    .is_some_and(|head| head.eq_ignore_ascii_case(scheme))
+            });
         if is_known && !is_in_link && self.table.is_none() {
             self.open(Inline::Link(url.to_owned()));
         } else {
@@ -315,7 +332,7 @@ impl Writer {
         }
     }
 
-    fn into_cell(&mut self, text: &str) -> bool {
+    fn add_to_cell(&mut self, text: &str) -> bool {
         let Some(table) = &mut self.table else {
             return false;
         };
@@ -418,7 +435,10 @@ impl Table {
 }
 
 fn is_plain_name(name: &str) -> bool {
-    name.len() <= 32 && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '+' | '#' | '.'))
+    name.len() <= 32
+        && name
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '+' | '#' | '.'))
 }
 
 fn escape_into(html: &mut String, text: &str) {

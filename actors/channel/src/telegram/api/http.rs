@@ -1,7 +1,6 @@
 //! The HTTP client: what was certainly not sent is told from what may have arrived, and a broken IPv6 is
 //! remembered.
 
-use std::error::Error as _;
 use std::net::IpAddr;
 use std::net::Ipv4Addr;
 use std::sync::OnceLock;
@@ -113,11 +112,16 @@ impl Http {
         }
         if let Some(proxy) = &self.proxy {
             let proxy = reqwest::Proxy::all(proxy).map_err(|error| {
-                format!("the proxy's address is not usable: {}", describe(&error.without_url()))
+                format!(
+                    "the proxy's address is not usable: {}",
+                    describe(&error.without_url())
+                )
             })?;
             builder = builder.proxy(proxy);
         }
-        builder.build().map_err(|error| format!("set up HTTP: {}", describe(&error.without_url())))
+        builder
+            .build()
+            .map_err(|error| format!("set up HTTP: {}", describe(&error.without_url())))
     }
 }
 
@@ -153,13 +157,21 @@ impl Attempt {
 /// The innermost cause says what happened; the outer ones only where.
 fn describe(error: &reqwest::Error) -> String {
     if error.is_timeout() {
-        let what = if error.is_connect() { "connect" } else { "answer" };
+        let what = if error.is_connect() {
+            "connect"
+        } else {
+            "answer"
+        };
         return format!("no {what} in time");
     }
     let mut cause: &dyn std::error::Error = error;
     while let Some(deeper) = cause.source() {
         cause = deeper;
     }
-    let what = if error.is_connect() { "connect" } else { "request" };
+    let what = if error.is_connect() {
+        "connect"
+    } else {
+        "request"
+    };
     format!("{what} failed: {cause}")
 }

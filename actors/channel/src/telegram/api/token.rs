@@ -49,7 +49,10 @@ impl TokenSource {
         };
         // Anything else would become part of the URL's path.
         let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-        if bot.is_empty() || key.is_empty() || !(bot.chars().all(is_plain) && key.chars().all(is_plain)) {
+        if bot.is_empty()
+            || key.is_empty()
+            || !(bot.chars().all(is_plain) && key.chars().all(is_plain))
+        {
             return Err(TokenError(format!(
                 "what stands in {} is not a bot token (they look like 123456:ABC-def)",
                 self.place()
@@ -134,7 +137,13 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("token");
         let tokens = Tokens::new(TokenSource::File(path.clone()));
-        assert!(tokens.current().unwrap_err().to_string().contains("token file"));
+        assert!(
+            tokens
+                .current()
+                .unwrap_err()
+                .to_string()
+                .contains("token file")
+        );
         fs::write(&path, "1:one\n").unwrap();
         assert_eq!(tokens.current().unwrap().expose(), "1:one");
         fs::write(&path, "2:two\n").unwrap();
@@ -145,9 +154,15 @@ mod tests {
     #[test]
     fn what_is_not_a_token_never_becomes_a_path() {
         for text in ["", "abc", "1:", ":x", "1:a/../b", "1:a b"] {
-            let error = TokenSource::Config(text.into()).read().unwrap_err().to_string();
+            let error = TokenSource::Config(text.into())
+                .read()
+                .unwrap_err()
+                .to_string();
             assert!(error.contains("botToken"), "{error}");
-            assert!(text.is_empty() || !error.contains(&format!(" {text} ")), "{error}");
+            assert!(
+                text.is_empty() || !error.contains(&format!(" {text} ")),
+                "{error}"
+            );
         }
     }
 
@@ -155,6 +170,9 @@ mod tests {
     fn an_error_text_loses_the_token() {
         let tokens = Tokens::new(TokenSource::Config("1:secret".into()));
         tokens.current().unwrap();
-        assert_eq!(tokens.scrub("http://x/bot1:secret/getMe"), "http://x/bot***/getMe");
+        assert_eq!(
+            tokens.scrub("http://x/bot1:secret/getMe"),
+            "http://x/bot***/getMe"
+        );
     }
 }

@@ -1,6 +1,7 @@
-//! The parts of the Bot API's objects that are read. Unknown fields are skipped.
+//! The parts of the Bot API's objects that are read or written. Unknown fields are skipped.
 
 use serde::Deserialize;
+use serde::Serialize;
 use serde_json::Value;
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -118,8 +119,43 @@ pub(crate) struct Contact {
     pub last_name: Option<String>,
 }
 
-/// The message the server made of ours.
-#[derive(Debug, Clone, Deserialize)]
-pub(crate) struct SentMessage {
-    pub message_id: i64,
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct GetUpdates {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub offset: Option<i64>,
+    pub timeout: u64,
+    pub allowed_updates: [&'static str; 2],
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct SendMessage {
+    pub chat_id: Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message_thread_id: Option<Value>,
+    pub text: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parse_mode: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reply_parameters: Option<ReplyParameters>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub link_preview_options: Option<LinkPreviewOptions>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct ReplyParameters {
+    pub message_id: Value,
+    pub allow_sending_without_reply: bool,
+}
+
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(crate) struct LinkPreviewOptions {
+    pub is_disabled: bool,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct SendChatAction {
+    pub chat_id: Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message_thread_id: Option<Value>,
+    pub action: &'static str,
 }

@@ -3,7 +3,10 @@ use serde_json::json;
 use super::*;
 
 fn me() -> User {
-    serde_json::from_value(json!({"id": 99, "is_bot": true, "first_name": "Bot", "username": "HomeBot"})).unwrap()
+    serde_json::from_value(
+        json!({"id": 99, "is_bot": true, "first_name": "Bot", "username": "HomeBot"}),
+    )
+    .unwrap()
 }
 
 fn incoming(message: Value) -> Incoming {
@@ -38,7 +41,10 @@ fn a_direct_message_names_its_sender_by_id() {
     assert_eq!(got.chat.kind, ChatKind::Direct);
     assert_eq!(got.timestamp_ms, 1_700_000_000_000);
     let sender = got.sender.unwrap();
-    assert_eq!((sender.id.as_str(), sender.name.as_deref()), ("7", Some("Ann Lee")));
+    assert_eq!(
+        (sender.id.as_str(), sender.name.as_deref()),
+        ("7", Some("Ann Lee"))
+    );
     assert!(!got.addressed && !got.from_bot);
 }
 
@@ -86,7 +92,10 @@ fn a_reply_to_the_bot_addresses_it_and_is_quoted() {
     }));
     assert!(got.addressed);
     let reply = got.reply_to.unwrap();
-    assert_eq!((reply.message_id.as_deref(), reply.text.as_str()), (Some("3"), "Because."));
+    assert_eq!(
+        (reply.message_id.as_deref(), reply.text.as_str()),
+        (Some("3"), "Because.")
+    );
     assert_eq!(reply.sender.as_deref(), Some("Bot"));
 }
 
@@ -102,7 +111,8 @@ fn topics_have_threads_and_the_general_topic_is_one() {
     }));
     assert_eq!(topic.chat.thread.as_deref(), Some("17"));
     assert!(!topic.addressed && topic.reply_to.is_none());
-    let general = incoming(json!({"message_id": 4, "date": 1, "from": ann(), "chat": forum, "text": "x"}));
+    let general =
+        incoming(json!({"message_id": 4, "date": 1, "from": ann(), "chat": forum, "text": "x"}));
     assert_eq!(general.chat.thread.as_deref(), Some("1"));
     let plain = incoming(json!({
         "message_id": 4, "date": 1, "from": ann(), "chat": group(), "text": "x", "message_thread_id": 3,
@@ -118,7 +128,8 @@ fn media_become_placeholders_with_their_captions() {
     }));
     assert_eq!(photo.text, "<media:image>\nlook @HomeBot");
     assert!(photo.addressed);
-    let voice = incoming(json!({"message_id": 4, "date": 1, "from": ann(), "chat": group(), "voice": {}}));
+    let voice =
+        incoming(json!({"message_id": 4, "date": 1, "from": ann(), "chat": group(), "voice": {}}));
     assert_eq!(voice.text, "<media:audio>");
 }
 
@@ -134,12 +145,25 @@ fn an_anonymous_admin_is_the_chat_and_not_telegram_s_bot() {
 
 #[test]
 fn every_other_kind_is_named_and_not_a_message() {
-    assert_eq!(kind(json!({"update_id": 1, "edited_message": {"text": "x"}})), "edit");
-    assert_eq!(kind(json!({"update_id": 1, "callback_query": {"data": "x"}})), "button");
-    assert_eq!(kind(json!({"update_id": 1, "my_chat_member": {}})), "membership");
+    assert_eq!(
+        kind(json!({"update_id": 1, "edited_message": {"text": "x"}})),
+        "edit"
+    );
+    assert_eq!(
+        kind(json!({"update_id": 1, "callback_query": {"data": "x"}})),
+        "button"
+    );
+    assert_eq!(
+        kind(json!({"update_id": 1, "my_chat_member": {}})),
+        "membership"
+    );
     assert_eq!(kind(json!({"update_id": 1, "poll": {}})), "other");
-    assert_eq!(kind(json!({"update_id": 1, "message": {"message_id": "x"}})), "unreadable");
-    let joined = json!({"message_id": 4, "date": 1, "from": ann(), "chat": group(), "new_chat_members": []});
+    assert_eq!(
+        kind(json!({"update_id": 1, "message": {"message_id": "x"}})),
+        "unreadable"
+    );
+    let joined =
+        json!({"message_id": 4, "date": 1, "from": ann(), "chat": group(), "new_chat_members": []});
     assert_eq!(kind(json!({"update_id": 1, "message": joined})), "service");
     assert!(decode(json!({"message": {}}), &me()).is_none());
 }

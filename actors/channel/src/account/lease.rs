@@ -1,0 +1,89 @@
+//! One poll at a time for each credential.
+//!
+//! Two polls with one token end each other. A successor therefore waits until its predecessor's request has
+//! ended, and a second account with the same token is told whose it is.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+
+use openclaw_protocol::AccountKey;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::Semaphore;
+
+/// The credentials being polled with. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct Leases {
+    held: Arc<Mutex<HashMap<u64, Held>>>,
+}
+
+#[derive(Debug)]
+struct Held {
+    by: AccountKey,
+    one: Arc<Semaphore>,
+}
+
+/// The right to poll, until dropped.
+#[derive(Debug)]
+pub struct Lease {
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Leases {
+    /// Waits for an earlier poll of this account to end; fails with the account that holds the credential.
+    pub async fn take(&self, credential: u64, account: &AccountKey) -> Result<Lease, AccountKey> {
+        let one = {
+            let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+            let entry = held.entry(credential).or_insert_with(|| Held {
+                by: account.clone(),
+                one: Arc::new(Semaphore::new(1)),
+            });
+            if entry.by != *account {
+                if entry.one.available_permits() == 0 {
+                    return Err(entry.by.clone());
+                }
+                // Its former holder is gone: a new one with a state of its own.
+                *entry = Held {
+                    by: account.clone(),
+                    one: Arc::new(Semaphore::new(1)),
+                };
+            }
+            Arc::clone(&entry.one)
+        };
+        let permit = one.acquire_owned().await;
+        // The semaphore is never closed.
+        permit
+            .map(|permit| Lease { _permit: permit })
+            .map_err(|_| account.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_second_account_is_told_whose_token_it_is() {
+        let leases = Leases::default();
+        let home = AccountKey::new("telegram", "home");
+        let work = AccountKey::new("telegram", "work");
+        let lease = leases.take(1, &home).await.unwrap();
+        assert_eq!(leases.take(1, &work).await.unwrap_err(), home);
+        leases.take(2, &work).await.unwrap();
+        drop(lease);
+        leases.take(1, &work).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_successor_waits_for_its_predecessor() {
+        let leases = Leases::default();
+        let home = AccountKey::new("telegram", "home");
+        let lease = leases.take(1, &home).await.unwrap();
+        let second = leases.take(1, &home);
+        tokio::pin!(second);
+        assert!(futures_util::poll!(second.as_mut()).is_pending());
+        drop(lease);
+        second.await.unwrap();
+    }
+}
