@@ -1,12 +1,12 @@
 //! What an actor is: its mail, its arguments and its synchronous handlers.
 
-use std::future::Future;
 use std::pin::Pin;
 
 use crate::context::Context;
 use crate::exit::ChildExit;
 use crate::exit::Exit;
 use crate::exit::ExitError;
+use crate::path::ChildId;
 
 /// A boxed future that may move between threads.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -52,6 +52,17 @@ pub trait Actor: Sized + Send + 'static {
             _ => Err(ExitError::child(exit)),
         }
     }
+
+    /// Learns that a child actor finished its `init` and `started`. For supervisors.
+    #[doc(hidden)]
+    fn child_started(&mut self, id: &ChildId, ctx: &mut Context<Self>) -> Result<(), ExitError> {
+        let _ = (id, ctx);
+        Ok(())
+    }
+
+    /// Whether a child stays in the tree after its end. For supervisors.
+    #[doc(hidden)]
+    const KEEPS_CHILDREN: bool = false;
 
     /// Learns that an ordered stop began. A returned future may finish work, within the spec's shutdown time; mail is handled
     /// until it ends.

@@ -22,6 +22,7 @@ pub mod crash;
 mod directory;
 mod exit;
 pub mod fault;
+mod incarnation;
 mod mail;
 mod path;
 mod supervision;

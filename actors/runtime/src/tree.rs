@@ -1,5 +1,6 @@
 //! The tree as a value, joined with the counters of the moment.
 
+use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +16,8 @@ pub struct TreeNode {
     /// What to call it under its parent.
     pub name: Arc<str>,
     pub kind: &'static str,
+    /// A future run by its parent, not an actor.
+    pub is_task: bool,
     pub state: State,
     pub health: Health,
     pub generation: u64,
@@ -38,7 +41,106 @@ pub struct TreeNode {
 impl TreeNode {
     /// Draws the tree as text, as of `now_ms`.
     pub fn render(&self, now_ms: i64) -> String {
-        let _ = now_ms;
-        todo!()
+        let mut rows = Vec::new();
+        self.rows("", "", now_ms, &mut rows);
+        let width = rows
+            .iter()
+            .map(|(left, _)| left.chars().count())
+            .max()
+            .unwrap_or(0);
+        rows.into_iter()
+            .fold(String::new(), |mut text, (left, right)| {
+                // Writing to a string cannot fail.
+                let _ok = writeln!(text, "{left:width$}  {right}");
+                text
+            })
+    }
+
+    /// The node at a path, here or below.
+    pub fn find(&self, path: &ActorPath) -> Option<&TreeNode> {
+        if self.path == *path {
+            return Some(self);
+        }
+        self.children.iter().find_map(|child| child.find(path))
+    }
+
+    /// Every node, parents first.
+    pub fn walk(&self) -> Vec<&TreeNode> {
+        let mut all = vec![self];
+        all.extend(self.children.iter().flat_map(TreeNode::walk));
+        all
+    }
+
+    fn rows(&self, branch: &str, below: &str, now_ms: i64, rows: &mut Vec<(String, String)>) {
+        rows.push((format!("{branch}{}", self.name), self.facts(now_ms)));
+        let last = self.children.len().saturating_sub(1);
+        for (at, child) in self.children.iter().enumerate() {
+            let (tip, beam) = if at == last {
+                ("└─ ", "   ")
+            } else {
+                ("├─ ", "│  ")
+            };
+            child.rows(
+                &format!("{below}{tip}"),
+                &format!("{below}{beam}"),
+                now_ms,
+                rows,
+            );
+        }
+    }
+
+    fn facts(&self, now_ms: i64) -> String {
+        let mut facts = vec![match (self.state, self.health) {
+            (State::Running, Health::Connecting | Health::Degraded) => {
+                self.health.as_str().to_owned()
+            }
+            (state, _) => state.as_str().to_owned(),
+        }];
+        let since = |at: i64| span(now_ms.saturating_sub(at));
+        match self.state {
+            State::Running | State::Stopping => {
+                facts.extend(self.started_at_ms.map(|at| format!("up {}", since(at))));
+            }
+            State::Backoff | State::Parked => {
+                let wait = self.until_ms.map(|at| span(at.saturating_sub(now_ms)));
+                facts.extend(wait.map(|wait| format!("next try in {wait}")));
+            }
+            State::Absent | State::Starting | State::Stopped => {}
+        }
+        if self.restarts > 0 {
+            facts.push(format!("restarts {}", self.restarts));
+        }
+        if self.capacity > 1 && self.queued > 0 {
+            facts.push(format!("q {}/{}", self.queued, self.capacity));
+        }
+        if let (Some(mail), Some(busy)) = (
+            self.current,
+            self.busy.filter(|busy| busy.as_millis() >= 10),
+        ) {
+            facts.push(format!(
+                "in {mail} for {}",
+                span(i64::try_from(busy.as_millis()).unwrap_or(0))
+            ));
+        }
+        facts.extend(self.note.as_ref().map(ToString::to_string));
+        if self.restarts > 0
+            || matches!(self.state, State::Backoff | State::Parked | State::Stopped)
+        {
+            facts.extend(self.last_exit.as_ref().map(|exit| format!("last: {exit}")));
+        }
+        facts.join("  ")
+    }
+}
+
+/// A time span as people read it: `3d 4h`, `2m 13s`, `0.4s`.
+fn span(ms: i64) -> String {
+    let ms = ms.max(0);
+    let seconds = ms / 1000;
+    match seconds {
+        0..10 => format!("{}.{}s", seconds, ms % 1000 / 100),
+        10..60 => format!("{seconds}s"),
+        60..3600 => format!("{}m {}s", seconds / 60, seconds % 60),
+        3600..86400 => format!("{}h {}m", seconds / 3600, seconds % 3600 / 60),
+        _ => format!("{}d {}h", seconds / 86400, seconds % 86400 / 3600),
     }
 }

@@ -1,11 +1,14 @@
 //! The way back of a question.
 
 use std::fmt;
-use std::marker::PhantomData;
+
+use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 /// Where an answer goes. Dropping it tells the asker that there will be none.
 pub struct Reply<R> {
-    _answer: PhantomData<fn(R)>,
+    to: oneshot::Sender<R>,
+    until: Instant,
 }
 
 /// Why a question has no answer.
@@ -22,19 +25,26 @@ pub enum AskError {
 }
 
 impl<R> Reply<R> {
+    pub(crate) fn new(until: Instant) -> (Self, oneshot::Receiver<R>) {
+        let (to, from) = oneshot::channel();
+        (Self { to, until }, from)
+    }
+
     pub fn send(self, answer: R) {
-        let _ = answer;
-        todo!()
+        // An asker that left does not miss it.
+        drop(self.to.send(answer));
     }
 
     /// Whether nobody waits for the answer any more.
     pub fn expired(&self) -> bool {
-        todo!()
+        self.to.is_closed() || Instant::now() >= self.until
     }
 }
 
 impl<R> fmt::Debug for Reply<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Reply")
+        f.debug_struct("Reply")
+            .field("expired", &self.to.is_closed())
+            .finish()
     }
 }

@@ -1,12 +1,22 @@
 //! How a child is started, restarted and stopped. A value: compared, printed, kept.
 
 use std::fmt;
+use std::hash::DefaultHasher;
 use std::hash::Hash;
+use std::hash::Hasher;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::actor::Actor;
+use crate::directory::Directory;
+use crate::incarnation::LaunchPad;
+use crate::incarnation::Leash;
+use crate::incarnation::launch;
+use crate::path::ActorPath;
 use crate::path::ChildId;
+use crate::supervision::supervisor::SUPERVISOR;
+use crate::supervision::supervisor::Supervisor;
+use crate::supervision::supervisor::SupervisorArgs;
 
 /// When a child that ended is started again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,13 +87,71 @@ pub struct ChildSpec {
     pub max_handle: Duration,
     /// How much mail may wait.
     pub capacity: usize,
+    pub(crate) start: Arc<dyn Start>,
+}
+
+/// What a spec starts.
+pub(crate) trait Start: Send + Sync {
+    fn launch(&self, pad: LaunchPad) -> Arc<Leash>;
+
+    /// Hands a running incarnation its new arguments. False = it must be restarted.
+    fn reconfigure(&self, directory: &Directory, path: &ActorPath) -> bool {
+        let _ = (directory, path);
+        false
+    }
+
+    /// The children, if it is a supervisor.
+    fn children(&self) -> Option<Arc<[ChildSpec]>> {
+        None
+    }
+}
+
+struct StartActor<A: Actor> {
+    args: Arc<A::Args>,
+    reconfigure: Option<fn(A::Args) -> A::Mail>,
+}
+
+impl<A: Actor> Start for StartActor<A> {
+    fn launch(&self, pad: LaunchPad) -> Arc<Leash> {
+        launch::<A>(pad, Arc::clone(&self.args))
+    }
+
+    fn reconfigure(&self, directory: &Directory, path: &ActorPath) -> bool {
+        let Some(reconfigure) = self.reconfigure else {
+            return false;
+        };
+        let mail = reconfigure(A::Args::clone(&self.args));
+        directory.address::<A::Mail>(path).try_send(mail).is_ok()
+    }
+}
+
+struct StartSupervisor {
+    strategy: Strategy,
+    children: Arc<[ChildSpec]>,
+}
+
+impl Start for StartSupervisor {
+    fn launch(&self, pad: LaunchPad) -> Arc<Leash> {
+        let args = SupervisorArgs {
+            strategy: self.strategy,
+            children: Arc::clone(&self.children),
+        };
+        launch::<Supervisor>(pad, Arc::new(args))
+    }
+
+    fn children(&self) -> Option<Arc<[ChildSpec]>> {
+        Some(Arc::clone(&self.children))
+    }
 }
 
 impl ChildSpec {
     /// An actor. Permanent, 5 restarts a minute, then escalate; 256 mails; 5 s to stop; 5 s a handler.
     pub fn actor<A: Actor>(id: impl Into<ChildId>, args: A::Args) -> Self {
-        let _ = args;
-        Self::base(id.into(), A::KIND)
+        let start = StartActor::<A> {
+            args: Arc::new(args),
+            reconfigure: None,
+        };
+        Self::base(id.into(), A::KIND, Arc::new(start))
     }
 
     /// An actor that takes new arguments while it runs: a reconcile that changes its fingerprint sends it the mail instead of restarting it.
@@ -92,21 +160,29 @@ impl ChildSpec {
         args: A::Args,
         reconfigure: fn(A::Args) -> A::Mail,
     ) -> Self {
-        let _ = (args, reconfigure);
-        Self::base(id.into(), A::KIND)
+        let start = StartActor::<A> {
+            args: Arc::new(args),
+            reconfigure: Some(reconfigure),
+        };
+        Self::base(id.into(), A::KIND, Arc::new(start))
     }
 
-    /// A supervisor with its first children.
+    /// A supervisor with its first children. It stops when they have; each of them has its own time for that.
     pub fn supervisor(
         id: impl Into<ChildId>,
         strategy: Strategy,
         children: Vec<ChildSpec>,
     ) -> Self {
-        let _ = (strategy, children);
-        Self::base(id.into(), "supervisor")
+        let start = StartSupervisor {
+            strategy,
+            children: children.into(),
+        };
+        Self::base(id.into(), SUPERVISOR, Arc::new(start))
+            .shutdown(Shutdown::Infinity)
+            .capacity(1024)
     }
 
-    fn base(id: ChildId, kind: &'static str) -> Self {
+    fn base(id: ChildId, kind: &'static str, start: Arc<dyn Start>) -> Self {
         Self {
             id,
             kind,
@@ -118,6 +194,7 @@ impl ChildSpec {
             past: Past::Escalate,
             max_handle: Duration::from_secs(5),
             capacity: 256,
+            start,
         }
     }
 
@@ -136,8 +213,7 @@ impl ChildSpec {
     /// Takes the fingerprint of the facts the child is built from.
     #[must_use]
     pub fn fingerprint_of(mut self, facts: &(impl Hash + ?Sized)) -> Self {
-        use std::hash::Hasher;
-        let mut hasher = std::hash::DefaultHasher::new();
+        let mut hasher = DefaultHasher::new();
         facts.hash(&mut hasher);
         self.fingerprint = hasher.finish();
         self
@@ -193,7 +269,7 @@ impl ChildSpec {
 
     /// The children of a supervisor's spec; empty for an actor.
     pub fn children(&self) -> Arc<[ChildSpec]> {
-        Arc::from([])
+        self.start.children().unwrap_or_default()
     }
 }
 

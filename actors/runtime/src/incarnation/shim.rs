@@ -1,0 +1,338 @@
+//! An actor on ractor: one loop that unpacks parcels, runs the handlers inside a catch, and tells the parent how it ended.
+
+use std::any::Any;
+use std::marker::PhantomData;
+use std::panic::AssertUnwindSafe;
+use std::panic::catch_unwind;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use ractor::ActorProcessingErr;
+use ractor::ActorRef;
+
+use crate::actor::Actor;
+use crate::actor::Mail;
+use crate::context::Context;
+use crate::crash;
+use crate::directory::Directory;
+use crate::exit::Exit;
+use crate::exit::ExitError;
+use crate::incarnation::clock::now_ns;
+use crate::incarnation::current::Current;
+use crate::incarnation::current::entered;
+use crate::incarnation::leash::ChildNote;
+use crate::incarnation::leash::Leash;
+use crate::incarnation::leash::Parent;
+use crate::mail::AnySlot;
+use crate::mail::Envelope;
+use crate::mail::Gate;
+use crate::mail::Inlet;
+use crate::mail::Parcel;
+use crate::mail::Reins;
+use crate::mail::Slot;
+use crate::path::ActorPath;
+use crate::trace;
+use crate::trace::TraceContext;
+
+/// Where and how an incarnation starts.
+pub(crate) struct LaunchPad {
+    pub(crate) directory: Directory,
+    pub(crate) parent: Option<Arc<dyn Parent>>,
+    /// The incarnation it belongs to; 0 for the root.
+    pub(crate) owner: u64,
+    pub(crate) above: Option<ActorPath>,
+    pub(crate) path: ActorPath,
+    pub(crate) name: Arc<str>,
+    pub(crate) kind: &'static str,
+    pub(crate) max_handle: Duration,
+    pub(crate) capacity: usize,
+}
+
+/// Starts an incarnation. Runs none of the actor's code: that begins in the actor's own task, after its address leads there.
+pub(crate) fn launch<A: Actor>(pad: LaunchPad, args: Arc<A::Args>) -> Arc<Leash> {
+    let slot = pad.directory.slot::<A::Mail>(&pad.path);
+    let leash = Arc::new(Leash::new(
+        pad.path.clone(),
+        pad.kind,
+        pad.directory.next_generation(),
+        pad.max_handle,
+        Arc::new(Gate::new(pad.capacity)),
+        pad.parent.clone(),
+    ));
+    let inlet = Arc::new(Inlet::new(Arc::clone(&leash)));
+    let kept = Arc::clone(&slot) as Arc<dyn AnySlot>;
+    pad.directory.began(&leash, &slot.vitals, Some(kept), &pad);
+    let guard = ExitGuard {
+        leash: Arc::clone(&leash),
+        inlet: Arc::clone(&inlet),
+        slot: Arc::clone(&slot),
+        directory: pad.directory.clone(),
+    };
+    let life = Life::<A> {
+        actor: None,
+        args: Some(args),
+        ctx: Context::new(Arc::clone(&inlet), Arc::clone(&slot), pad.directory),
+        guard,
+    };
+    match ractor::ActorRuntime::spawn_instant(None, Shim(PhantomData), life) {
+        Ok((to, _detached)) => {
+            inlet.attach(to.clone());
+            leash.attach(Box::new(Reins(to)));
+            slot.publish(Arc::clone(&inlet));
+            inlet.post_or_drop(Parcel::Begin);
+        }
+        // Only a taken name can fail here, and it has none. The guard tells the parent.
+        Err(error) => {
+            tracing::error!(path = %leash.path, %error, "actor could not be spawned");
+        }
+    }
+    leash
+}
+
+struct Shim<A>(PhantomData<fn(A)>);
+
+/// The state of the loop. Drops in this order: the actor's state, its context, and last the guard that reports the end.
+pub(crate) struct Life<A: Actor> {
+    actor: Option<A>,
+    args: Option<Arc<A::Args>>,
+    ctx: Context<A>,
+    guard: ExitGuard<A::Mail>,
+}
+
+/// Reports the end of an incarnation, however it comes.
+struct ExitGuard<M: Mail> {
+    leash: Arc<Leash>,
+    inlet: Arc<Inlet<M>>,
+    slot: Arc<Slot<M>>,
+    directory: Directory,
+}
+
+impl<A: Actor> ractor::Actor for Shim<A> {
+    type Msg = Parcel<A::Mail>;
+    type State = Life<A>;
+    type Arguments = Life<A>;
+
+    async fn pre_start(
+        &self,
+        _myself: ActorRef<Self::Msg>,
+        life: Life<A>,
+    ) -> Result<Life<A>, ActorProcessingErr> {
+        Ok(life)
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<Self::Msg>,
+        parcel: Self::Msg,
+        life: &mut Life<A>,
+    ) -> Result<(), ActorProcessingErr> {
+        let leash = Arc::clone(&life.guard.leash);
+        leash.pulse.pending.fetch_sub(1, Relaxed);
+        if leash.fenced.load(Relaxed) {
+            return Err("abandoned".into());
+        }
+        let outcome = catch_unwind(AssertUnwindSafe(|| life.receive(parcel)));
+        leash.pulse.leave();
+        match outcome {
+            Ok(Ok(())) => {
+                if let Some(exit) = life.ctx.ending() {
+                    leash.set_exit(exit);
+                    life.guard.slot.retire(&life.guard.inlet);
+                    myself.stop(None);
+                }
+                Ok(())
+            }
+            Ok(Err(error)) => {
+                leash.set_exit(Exit::Failed(error.clone()));
+                Err(error.reason().into())
+            }
+            Err(payload) => {
+                let record = record_panic(&leash, &*payload);
+                leash.set_exit(Exit::Panicked(record.id.clone()));
+                let message = Arc::clone(&record.message);
+                life.guard.directory.record_crash(record);
+                Err(message.to_string().into())
+            }
+        }
+    }
+}
+
+/// What the panic hook noted, or what the payload says when another hook is in place.
+pub(crate) fn record_panic(leash: &Arc<Leash>, payload: &(dyn Any + Send)) -> crash::CrashRecord {
+    crash::take().unwrap_or_else(|| crash::from_payload(leash, payload))
+}
+
+impl<A: Actor> Life<A> {
+    fn receive(&mut self, parcel: Parcel<A::Mail>) -> Result<(), ExitError> {
+        if self.actor.is_none() {
+            self.begin()?;
+        }
+        match parcel {
+            Parcel::Begin => Ok(()),
+            Parcel::Mail(envelope) => self.open(envelope),
+            Parcel::TaskDone {
+                generation,
+                mail,
+                trace,
+            } => {
+                if self.ctx.task_done(generation) {
+                    return self.handle(mail, trace, None);
+                }
+                self.child_ended(generation)
+            }
+            Parcel::Timer { timer, mail } => {
+                if self.ctx.timer_fired(timer) {
+                    return self.handle(mail, None, None);
+                }
+                Ok(())
+            }
+            Parcel::Child(ChildNote::Started(generation)) => {
+                let Some(id) = self.ctx.child_id(generation) else {
+                    return Ok(());
+                };
+                self.run("child_started", None, |actor, ctx| {
+                    actor.child_started(&id, ctx)
+                })
+            }
+            Parcel::Child(ChildNote::Ended(generation)) => self.child_ended(generation),
+            Parcel::Child(ChildNote::Hung { generation, since }) => {
+                self.ctx.child_hung(generation, since);
+                Ok(())
+            }
+            Parcel::Child(ChildNote::Kill { generation, why }) => {
+                self.ctx.kill_generation(generation, why);
+                Ok(())
+            }
+            Parcel::Clock { generation, alarm } => {
+                if self.ctx.alarm(generation, alarm) {
+                    return self.child_ended(generation);
+                }
+                Ok(())
+            }
+            Parcel::Stop => {
+                if !self.ctx.begin_stop() {
+                    return Ok(());
+                }
+                let mut finish = None;
+                self.run("stopping", None, |actor, ctx| {
+                    finish = actor.stopping(ctx);
+                    Ok(())
+                })?;
+                self.ctx.finish_stop(finish);
+                Ok(())
+            }
+            Parcel::StopDone => {
+                self.ctx.end(Exit::Ordered);
+                Ok(())
+            }
+        }
+    }
+
+    fn begin(&mut self) -> Result<(), ExitError> {
+        let Some(args) = self.args.take() else {
+            return Err(ExitError::new("began twice"));
+        };
+        let leash = &self.guard.leash;
+        leash.pulse.enter("init");
+        self.ctx.alert();
+        let current = Current {
+            leash: Some(Arc::clone(leash)),
+            mail: "init",
+            trace: None,
+        };
+        let ctx = &mut self.ctx;
+        let actor = entered(current, || A::init(A::Args::clone(&args), ctx))?;
+        self.actor = Some(actor);
+        self.run("started", None, A::started)?;
+        let leash = &self.guard.leash;
+        self.guard.directory.started(leash, &self.guard.slot.vitals);
+        if let Some(parent) = &leash.parent {
+            parent.tell(ChildNote::Started(leash.generation));
+        }
+        Ok(())
+    }
+
+    fn open(&mut self, envelope: Envelope<A::Mail>) -> Result<(), ExitError> {
+        let Envelope {
+            mail,
+            seat,
+            trace,
+            sent_ns,
+            nudge,
+        } = envelope;
+        if let Some(nudge) = nudge {
+            self.guard.inlet.end_nudge(nudge);
+        }
+        drop(seat);
+        self.handle(mail, trace, Some(sent_ns))
+    }
+
+    fn handle(
+        &mut self,
+        mail: A::Mail,
+        trace: Option<TraceContext>,
+        sent_ns: Option<u64>,
+    ) -> Result<(), ExitError> {
+        let kind = mail.kind();
+        let span = trace::mail_span(
+            &self.guard.leash,
+            kind,
+            sent_ns.map(|sent| now_ns() - sent),
+            trace,
+        );
+        let entered = span.enter();
+        let result = self.run(kind, trace, |actor, ctx| actor.handle(mail, ctx));
+        drop(entered);
+        self.guard.slot.vitals.handled_one();
+        self.guard.directory.totals().mail.fetch_add(1, Relaxed);
+        result
+    }
+
+    fn child_ended(&mut self, generation: u64) -> Result<(), ExitError> {
+        let Some(exit) = self.ctx.child_ended(generation) else {
+            return Ok(());
+        };
+        self.run("child_exited", None, |actor, ctx| {
+            actor.child_exited(exit, ctx)
+        })
+    }
+
+    /// Runs the actor's code as itself, on the watchdog's clock.
+    fn run(
+        &mut self,
+        kind: &'static str,
+        trace: Option<TraceContext>,
+        work: impl FnOnce(&mut A, &mut Context<A>) -> Result<(), ExitError>,
+    ) -> Result<(), ExitError> {
+        let Self {
+            actor: Some(actor),
+            ctx,
+            guard,
+            ..
+        } = self
+        else {
+            return Ok(());
+        };
+        guard.leash.pulse.enter(kind);
+        ctx.alert();
+        ctx.set_trace(trace);
+        let current = Current {
+            leash: Some(Arc::clone(&guard.leash)),
+            mail: kind,
+            trace,
+        };
+        entered(current, || work(actor, ctx))
+    }
+}
+
+impl<M: Mail> Drop for ExitGuard<M> {
+    fn drop(&mut self) {
+        self.slot.retire(&self.inlet);
+        self.leash.brood.end(crate::exit::KillReason::Shutdown);
+        self.directory.ended(&self.leash, &self.slot.vitals);
+        if let Some(parent) = &self.leash.parent {
+            parent.tell(ChildNote::Ended(self.leash.generation));
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! A future as a child: visible, killable, its panic caught.
+
+use std::panic::AssertUnwindSafe;
+use std::panic::catch_unwind;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use tokio::task::AbortHandle;
+
+use crate::actor::BoxFuture;
+use crate::actor::Mail;
+use crate::directory::Directory;
+use crate::exit::Exit;
+use crate::exit::KillReason;
+use crate::incarnation::current::Current;
+use crate::incarnation::current::entered;
+use crate::incarnation::leash::ChildNote;
+use crate::incarnation::leash::Handle;
+use crate::incarnation::leash::Leash;
+use crate::incarnation::leash::Parent;
+use crate::incarnation::shim::record_panic;
+use crate::mail::Inlet;
+use crate::mail::Parcel;
+use crate::trace::TraceContext;
+use crate::vitals::Vitals;
+
+/// What a task is made of.
+pub(crate) struct TaskLaunch<M> {
+    pub(crate) leash: Arc<Leash>,
+    pub(crate) vitals: Arc<Vitals>,
+    pub(crate) directory: Directory,
+    pub(crate) parent: Arc<Inlet<M>>,
+    pub(crate) trace: Option<TraceContext>,
+}
+
+/// Polls the future as its own incarnation. `None` = it panicked.
+struct Body<T> {
+    future: BoxFuture<'static, T>,
+    leash: Arc<Leash>,
+    directory: Directory,
+    trace: Option<TraceContext>,
+}
+
+/// Reports the end of a task, however it comes.
+struct TaskGuard<M: Mail> {
+    leash: Arc<Leash>,
+    vitals: Arc<Vitals>,
+    directory: Directory,
+    parent: Arc<Inlet<M>>,
+    handed_in: bool,
+}
+
+struct Abort(AbortHandle);
+
+/// Starts a task. The one place that spawns on tokio for others.
+#[allow(clippy::disallowed_methods)]
+pub(crate) fn launch_task<M: Mail, T: Send + 'static>(
+    launch: TaskLaunch<M>,
+    future: impl Future<Output = T> + Send + 'static,
+    done: impl FnOnce(T) -> Parcel<M> + Send + 'static,
+) {
+    let TaskLaunch {
+        leash,
+        vitals,
+        directory,
+        parent,
+        trace,
+    } = launch;
+    let body = Body {
+        future: Box::pin(future),
+        leash: Arc::clone(&leash),
+        directory: directory.clone(),
+        trace,
+    };
+    let guard = TaskGuard {
+        leash: Arc::clone(&leash),
+        vitals,
+        directory,
+        parent,
+        handed_in: false,
+    };
+    let join = tokio::spawn(async move {
+        // The whole guard moves in: a captured copy of one field would not be what its drop sees.
+        let mut guard = guard;
+        let Some(output) = body.await else { return };
+        let leash = Arc::clone(&guard.leash);
+        let current = Current {
+            leash: Some(Arc::clone(&leash)),
+            mail: "done",
+            trace,
+        };
+        match catch_unwind(AssertUnwindSafe(|| entered(current, || done(output)))) {
+            Ok(parcel) => {
+                leash.set_exit(Exit::Normal);
+                guard.handed_in = guard.parent.post_or_drop(parcel);
+            }
+            Err(payload) => {
+                let record = record_panic(&leash, &*payload);
+                leash.set_exit(Exit::Panicked(record.id.clone()));
+                guard.directory.record_crash(record);
+            }
+        }
+    });
+    leash.attach(Box::new(Abort(join.abort_handle())));
+    if leash.kill_reason().is_some() {
+        join.abort();
+    }
+}
+
+/// Runs `then` after a delay of tokio's clock.
+#[allow(clippy::disallowed_methods)]
+pub(crate) fn spawn_timer(delay: Duration, then: impl FnOnce() + Send + 'static) -> AbortHandle {
+    tokio::spawn(async move {
+        tokio::time::sleep(delay).await;
+        then();
+    })
+    .abort_handle()
+}
+
+impl<T> Future for Body<T> {
+    type Output = Option<T>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut std::task::Context<'_>) -> Poll<Option<T>> {
+        let this = &mut *self;
+        this.leash.pulse.enter(this.leash.kind);
+        this.directory.alert();
+        let current = Current {
+            leash: Some(Arc::clone(&this.leash)),
+            mail: this.leash.kind,
+            trace: this.trace,
+        };
+        let future = &mut this.future;
+        let polled = catch_unwind(AssertUnwindSafe(|| {
+            entered(current, || future.as_mut().poll(cx))
+        }));
+        this.leash.pulse.leave();
+        match polled {
+            Ok(Poll::Pending) => Poll::Pending,
+            Ok(Poll::Ready(output)) => Poll::Ready(Some(output)),
+            Err(payload) => {
+                let record = record_panic(&this.leash, &*payload);
+                this.leash.set_exit(Exit::Panicked(record.id.clone()));
+                this.directory.record_crash(record);
+                Poll::Ready(None)
+            }
+        }
+    }
+}
+
+impl<M: Mail> Drop for TaskGuard<M> {
+    fn drop(&mut self) {
+        self.leash.brood.end(KillReason::Shutdown);
+        self.directory.task_ended(&self.leash, &self.vitals);
+        if !self.handed_in {
+            self.parent.tell(ChildNote::Ended(self.leash.generation));
+        }
+    }
+}
+
+impl Handle for Abort {
+    fn kill(&self) {
+        self.0.abort();
+    }
+
+    fn stop(&self) -> bool {
+        false
+    }
+}

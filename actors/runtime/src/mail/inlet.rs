@@ -1,0 +1,175 @@
+//! Where an address leads: a slot for the path, and in it the inlet of the incarnation of the moment.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::OnceLock;
+use std::sync::PoisonError;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::Ordering::SeqCst;
+
+use arc_swap::ArcSwapOption;
+use ractor::ActorRef;
+use ractor::MessagingErr;
+use tokio::sync::watch;
+
+use crate::actor::Mail;
+use crate::incarnation::ChildNote;
+use crate::incarnation::Handle;
+use crate::incarnation::Leash;
+use crate::incarnation::Parent;
+use crate::mail::envelope::Parcel;
+use crate::path::ActorPath;
+use crate::vitals::Vitals;
+
+/// One per path and mail type. Lives as long as an address or an incarnation does.
+pub(crate) struct Slot<M> {
+    pub(crate) path: ActorPath,
+    pub(crate) vitals: Arc<Vitals>,
+    pub(crate) inlet: ArcSwapOption<Inlet<M>>,
+    /// A nudge found nobody: an actor that just ended on its own must look at its work again.
+    missed: AtomicBool,
+    changed: watch::Sender<()>,
+}
+
+/// The way into one incarnation.
+pub(crate) struct Inlet<M> {
+    pub(crate) leash: Arc<Leash>,
+    to: OnceLock<ActorRef<Parcel<M>>>,
+    nudges: Mutex<HashSet<(&'static str, u64)>>,
+}
+
+// === impl Slot ===
+
+impl<M: Mail> Slot<M> {
+    pub(crate) fn new(path: ActorPath, vitals: Arc<Vitals>) -> Self {
+        Self {
+            path,
+            vitals,
+            inlet: ArcSwapOption::empty(),
+            missed: AtomicBool::new(false),
+            changed: watch::Sender::new(()),
+        }
+    }
+
+    /// Leads to a new incarnation. From here its mailbox takes mail, and only after this does it read its work.
+    pub(crate) fn publish(&self, inlet: Arc<Inlet<M>>) {
+        self.missed.store(false, SeqCst);
+        self.inlet.store(Some(inlet));
+        self.changed.send_replace(());
+    }
+
+    /// The incarnation takes no more mail. Mail that was in it is gone, which its successor must know.
+    pub(crate) fn retire(&self, inlet: &Arc<Inlet<M>>) {
+        if inlet.leash.gate.close() > 0 {
+            self.missed.store(true, SeqCst);
+        }
+        let current = self.inlet.load();
+        if current
+            .as_ref()
+            .is_some_and(|current| Arc::ptr_eq(current, inlet))
+        {
+            self.inlet.compare_and_swap(&*current, None);
+        }
+        self.changed.send_replace(());
+    }
+
+    pub(crate) fn miss(&self) {
+        self.missed.store(true, SeqCst);
+    }
+
+    pub(crate) fn changes(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
+    }
+}
+
+/// A slot whose mail type does not matter.
+pub(crate) trait AnySlot: Send + Sync {
+    /// Wakes senders that wait for a change.
+    fn stir(&self);
+    fn missed(&self) -> bool;
+}
+
+impl<M: Mail> AnySlot for Slot<M> {
+    fn stir(&self) {
+        self.changed.send_replace(());
+    }
+
+    fn missed(&self) -> bool {
+        self.missed.load(SeqCst)
+    }
+}
+
+// === impl Inlet ===
+
+impl<M: Mail> Inlet<M> {
+    pub(crate) fn new(leash: Arc<Leash>) -> Self {
+        Self {
+            leash,
+            to: OnceLock::new(),
+            nudges: Mutex::new(HashSet::new()),
+        }
+    }
+
+    pub(crate) fn attach(&self, to: ActorRef<Parcel<M>>) {
+        if let Err(extra) = self.to.set(to) {
+            drop(extra);
+        }
+    }
+
+    /// Queues a parcel. It comes back when the incarnation is over.
+    pub(crate) fn post(&self, parcel: Parcel<M>) -> Result<(), Option<Parcel<M>>> {
+        let Some(to) = self.to.get() else {
+            return Err(Some(parcel));
+        };
+        self.leash.pulse.pending.fetch_add(1, Relaxed);
+        to.send_message(parcel).map_err(|error| {
+            self.leash.pulse.pending.fetch_sub(1, Relaxed);
+            match error {
+                MessagingErr::SendErr(parcel) => Some(parcel),
+                MessagingErr::ChannelClosed | MessagingErr::InvalidActorType => None,
+            }
+        })
+    }
+
+    /// Queues a parcel nobody misses when the incarnation is over.
+    pub(crate) fn post_or_drop(&self, parcel: Parcel<M>) -> bool {
+        self.post(parcel).is_ok()
+    }
+
+    /// Marks a nudge as queued. False = one like it is.
+    pub(crate) fn begin_nudge(&self, nudge: (&'static str, u64)) -> bool {
+        self.nudges
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(nudge)
+    }
+
+    /// The nudge left the queue: the next of its kind queues again.
+    pub(crate) fn end_nudge(&self, nudge: (&'static str, u64)) {
+        self.nudges
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&nudge);
+    }
+}
+
+impl<M: Mail> Parent for Inlet<M> {
+    fn tell(&self, note: ChildNote) {
+        self.post_or_drop(Parcel::Child(note));
+    }
+}
+
+/// The control side of an inlet.
+pub(crate) struct Reins<M>(pub(crate) ActorRef<Parcel<M>>);
+
+impl<M: Mail> Handle for Reins<M> {
+    fn kill(&self) {
+        self.0.kill();
+    }
+
+    fn stop(&self) -> bool {
+        self.0.send_message(Parcel::Stop).is_ok()
+    }
+}

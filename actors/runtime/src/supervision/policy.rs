@@ -1,0 +1,468 @@
+//! What a supervisor does next. Pure: no clock, no tasks; events in, actions out. Children hold what is wanted of them (`Want`) and what they
+//! are (`Phase`); [`Policy::advance`] closes the gap in the order the strategy demands.
+
+mod child;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use crate::path::ChildId;
+use crate::supervision::backoff::Luck;
+use crate::supervision::spec::Past;
+use crate::supervision::spec::Restart;
+use crate::supervision::spec::Strategy;
+
+use child::Child;
+use child::Phase;
+pub(crate) use child::Rules;
+use child::Want;
+
+/// What the supervisor is to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Action {
+    Start(ChildId),
+    Stop(ChildId),
+    /// Deliver `timer(id, tick)` after a time.
+    Timer {
+        id: ChildId,
+        tick: u64,
+        after: Duration,
+    },
+    /// Show that the child pauses.
+    Pausing {
+        id: ChildId,
+        pause: Duration,
+    },
+    Parked {
+        id: ChildId,
+        retry: Option<Duration>,
+    },
+    Unparked(ChildId),
+    Stopped(ChildId),
+    /// The child is no more.
+    Forget(ChildId),
+    /// This child's failure is more than the supervisor may bear. `Closed` follows when the others are down.
+    Escalate(ChildId),
+    /// Every child is down after `close` or `Escalate`.
+    Closed,
+}
+
+/// How a child ended, as far as the policy cares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    Clean,
+    /// It ended on its own, but mail that came meanwhile found nobody.
+    CleanButMissed,
+    Badly,
+    /// No restart can mend it.
+    Fatally,
+}
+
+/// The state of a supervisor's decisions.
+#[derive(Clone, Debug)]
+pub(crate) struct Policy {
+    strategy: Strategy,
+    /// In start order.
+    children: Vec<Child>,
+    /// Names timers; of the supervisor and not of the child, so that a re-added id never matches an old timer.
+    tick: u64,
+    closing: bool,
+    closed: bool,
+    luck: Luck,
+    actions: Vec<Action>,
+}
+
+impl Policy {
+    pub(crate) fn new(strategy: Strategy, seed: u64) -> Self {
+        Self {
+            strategy,
+            children: Vec::new(),
+            tick: 0,
+            closing: false,
+            closed: false,
+            luck: Luck::new(seed),
+            actions: Vec::new(),
+        }
+    }
+
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing
+    }
+
+    pub(crate) fn contains(&self, id: &ChildId) -> bool {
+        self.find(id).is_some()
+    }
+
+    /// The children that specs gave, in order; those added at run time are not among them.
+    pub(crate) fn fixed(&self) -> Vec<ChildId> {
+        let fixed = self
+            .children
+            .iter()
+            .filter(|child| child.rules.fixed && child.want != Want::Gone);
+        fixed.map(|child| child.id.clone()).collect()
+    }
+
+    pub(crate) fn is_up(&self, id: &ChildId) -> bool {
+        self.find(id)
+            .is_some_and(|at| self.children.get(at).is_some_and(Child::is_alive))
+    }
+
+    /// What there is to do since the last call.
+    pub(crate) fn take_actions(&mut self) -> Vec<Action> {
+        std::mem::take(&mut self.actions)
+    }
+
+    // === events ===
+
+    /// Adds a child at the end. False = the id is taken; nothing changes.
+    pub(crate) fn add(&mut self, id: ChildId, rules: Rules) -> bool {
+        if self.closing || self.contains(&id) {
+            return false;
+        }
+        self.children.push(Child::new(id, rules));
+        self.advance();
+        true
+    }
+
+    pub(crate) fn started(&mut self, id: &ChildId, now: Duration) {
+        if let Some(child) = self.get(id)
+            && child.phase == Phase::Starting
+        {
+            child.phase = Phase::Running { since: now };
+        }
+        self.advance();
+    }
+
+    pub(crate) fn exited(&mut self, id: &ChildId, ended: Ended, now: Duration) {
+        let Some(at) = self.find(id) else { return };
+        let Some(child) = self.children.get_mut(at).filter(|child| child.is_alive()) else {
+            return;
+        };
+        let wanted_down =
+            child.recycle || child.phase == Phase::Stopping || child.want != Want::Run;
+        if ended == Ended::Fatally && !self.closing {
+            child.phase = Phase::Stopped;
+            self.escalate(at);
+        } else if self.closing {
+            child.phase = Phase::Stopped;
+        } else if wanted_down {
+            self.settle(at);
+        } else {
+            self.decide(at, ended, now);
+        }
+        self.advance();
+    }
+
+    pub(crate) fn timer(&mut self, id: &ChildId, tick: u64) {
+        if self.closing {
+            return;
+        }
+        let Some(child) = self.get(id).filter(|child| child.timer == tick) else {
+            return;
+        };
+        match child.phase {
+            Phase::Backoff => child.phase = Phase::Waiting,
+            Phase::Parked => {
+                // One more failure parks it again at once.
+                child.probation = true;
+                child.phase = Phase::Waiting;
+                self.actions.push(Action::Unparked(id.clone()));
+            }
+            _ => return,
+        }
+        self.advance();
+    }
+
+    // === orders; false = no such child, or too late ===
+
+    /// Stops a child on purpose: it stays down until it is restarted or replaced.
+    pub(crate) fn stop(&mut self, id: &ChildId) -> bool {
+        self.want(id, Want::Stopped)
+    }
+
+    pub(crate) fn park(&mut self, id: &ChildId) -> bool {
+        self.want(id, Want::Parked)
+    }
+
+    pub(crate) fn remove(&mut self, id: &ChildId) -> bool {
+        self.want(id, Want::Gone)
+    }
+
+    /// Starts a child anew, whatever it is, with its failures forgotten.
+    pub(crate) fn restart(&mut self, id: &ChildId) -> bool {
+        let closing = self.closing;
+        let Some(at) = self.find(id).filter(|_| !closing) else {
+            return false;
+        };
+        let Some(child) = self.children.get_mut(at) else {
+            return false;
+        };
+        if child.phase == Phase::Parked {
+            self.actions.push(Action::Unparked(id.clone()));
+        }
+        child.pardon();
+        child.want = Want::Run;
+        if child.is_alive() {
+            self.recycle_from(at);
+        } else {
+            child.phase = Phase::Waiting;
+        }
+        self.advance();
+        true
+    }
+
+    /// Tries a parked child now; does nothing to others.
+    pub(crate) fn unpark(&mut self, id: &ChildId) -> bool {
+        match self.get(id) {
+            Some(child) if child.phase == Phase::Parked || child.want == Want::Parked => {
+                self.restart(id)
+            }
+            child => child.is_some(),
+        }
+    }
+
+    /// A child was wanted again while it was on its way out.
+    pub(crate) fn want_again(&mut self, id: &ChildId) {
+        if let Some(child) = self.get(id) {
+            child.again = true;
+        }
+    }
+
+    /// A child's configuration changed: it starts with the new one, even if it was stopped or parked.
+    pub(crate) fn replace(&mut self, id: &ChildId, rules: Rules) {
+        if let Some(child) = self.get(id) {
+            child.rules = rules;
+        }
+        self.restart(id);
+    }
+
+    /// A child's rules changed but the child itself took its new configuration while running.
+    pub(crate) fn amend(&mut self, id: &ChildId, rules: Rules) {
+        if let Some(child) = self.get(id) {
+            child.rules = rules;
+        }
+    }
+
+    /// Stops everything, last first.
+    pub(crate) fn close(&mut self) {
+        if !self.closing {
+            self.closing = true;
+            self.advance();
+        }
+    }
+
+    // === decisions ===
+
+    fn want(&mut self, id: &ChildId, want: Want) -> bool {
+        if self.closing {
+            return false;
+        }
+        let Some(at) = self.find(id) else {
+            return false;
+        };
+        let Some(child) = self.children.get_mut(at) else {
+            return false;
+        };
+        child.want = want;
+        if !child.is_alive() {
+            self.settle(at);
+        }
+        self.advance();
+        true
+    }
+
+    /// A child that ended, or never ran, becomes what is wanted of it.
+    fn settle(&mut self, at: usize) {
+        let Some(child) = self.children.get_mut(at) else {
+            return;
+        };
+        child.recycle = false;
+        child.timer = 0;
+        let id = child.id.clone();
+        match child.want {
+            Want::Run => child.phase = Phase::Waiting,
+            Want::Stopped => {
+                child.phase = Phase::Stopped;
+                self.actions.push(Action::Stopped(id));
+            }
+            Want::Parked => {
+                child.phase = Phase::Parked;
+                self.actions.push(Action::Parked { id, retry: None });
+            }
+            Want::Gone => {
+                self.children.remove(at);
+                self.actions.push(Action::Forget(id));
+            }
+        }
+    }
+
+    /// A child ended and nobody had asked it to.
+    fn decide(&mut self, at: usize, ended: Ended, now: Duration) {
+        let Some(child) = self.children.get_mut(at) else {
+            return;
+        };
+        let id = child.id.clone();
+        let bad = ended == Ended::Badly;
+        if !bad
+            && (std::mem::take(&mut child.again) || ended == Ended::CleanButMissed)
+            && child.rules.restart != Restart::Temporary
+        {
+            // It left in peace and is wanted again: no failure to count.
+            child.phase = Phase::Waiting;
+            return;
+        }
+        let back = match child.rules.restart {
+            Restart::Permanent => true,
+            Restart::Transient => bad,
+            Restart::Temporary => false,
+        };
+        if !back {
+            child.phase = Phase::Stopped;
+            if child.rules.fixed {
+                self.actions.push(Action::Stopped(id));
+            } else {
+                self.children.remove(at);
+                self.actions.push(Action::Forget(id));
+            }
+            return;
+        }
+        if let Phase::Running { since } = child.phase
+            && now.saturating_sub(since) >= child.rules.backoff.stable
+        {
+            child.streak = 0;
+            child.probation = false;
+        }
+        let allowed = child.window.allows(child.rules.intensity, now) && !child.probation;
+        if !allowed {
+            match child.rules.past {
+                Past::Escalate => {
+                    child.phase = Phase::Stopped;
+                    self.escalate(at);
+                }
+                Past::Park { retry } => {
+                    child.pardon();
+                    child.phase = Phase::Parked;
+                    let tick = self.arm(at);
+                    self.actions.push(Action::Parked {
+                        id: id.clone(),
+                        retry: Some(retry),
+                    });
+                    self.actions.push(Action::Timer {
+                        id,
+                        tick,
+                        after: retry,
+                    });
+                    self.recycle_after(at);
+                }
+            }
+            return;
+        }
+        let pause = child.rules.backoff.pause(child.streak, &mut self.luck);
+        child.streak = child.streak.saturating_add(1);
+        self.actions.push(Action::Pausing {
+            id: id.clone(),
+            pause,
+        });
+        if pause.is_zero() {
+            child.phase = Phase::Waiting;
+        } else {
+            child.phase = Phase::Backoff;
+            let tick = self.arm(at);
+            self.actions.push(Action::Timer {
+                id,
+                tick,
+                after: pause,
+            });
+        }
+        self.recycle_after(at);
+    }
+
+    fn arm(&mut self, at: usize) -> u64 {
+        self.tick += 1;
+        if let Some(child) = self.children.get_mut(at) {
+            child.timer = self.tick;
+        }
+        self.tick
+    }
+
+    fn escalate(&mut self, at: usize) {
+        self.closing = true;
+        if let Some(child) = self.children.get(at) {
+            self.actions.push(Action::Escalate(child.id.clone()));
+        }
+    }
+
+    fn recycle_from(&mut self, at: usize) {
+        if let Some(child) = self.children.get_mut(at) {
+            child.recycle = true;
+        }
+        self.recycle_after(at);
+    }
+
+    /// Under rest-for-one, what was started after a child that went down goes down and comes back with it.
+    fn recycle_after(&mut self, at: usize) {
+        if self.strategy != Strategy::RestForOne {
+            return;
+        }
+        for later in self.children.iter_mut().skip(at + 1) {
+            match later.phase {
+                Phase::Starting | Phase::Running { .. } | Phase::Stopping => later.recycle = true,
+                Phase::Backoff => {
+                    later.phase = Phase::Waiting;
+                    later.timer = 0;
+                }
+                Phase::Waiting | Phase::Parked | Phase::Stopped => {}
+            }
+        }
+    }
+
+    /// Closes the gap between what is wanted and what is.
+    fn advance(&mut self) {
+        let one_by_one = self.strategy == Strategy::RestForOne;
+        for child in self.children.iter_mut().rev() {
+            let down = self.closing || child.recycle || child.want != Want::Run;
+            if !child.is_alive() || !down {
+                continue;
+            }
+            if child.phase != Phase::Stopping {
+                child.phase = Phase::Stopping;
+                self.actions.push(Action::Stop(child.id.clone()));
+            }
+            if one_by_one {
+                // Nothing starts before what must go down first is down.
+                return;
+            }
+        }
+        if self.closing {
+            if !self.closed && !self.children.iter().any(Child::is_alive) {
+                self.closed = true;
+                self.actions.push(Action::Closed);
+            }
+            return;
+        }
+        for child in &mut self.children {
+            if child.phase == Phase::Waiting && child.want == Want::Run {
+                child.phase = Phase::Starting;
+                child.again = false;
+                self.actions.push(Action::Start(child.id.clone()));
+            }
+            if one_by_one
+                && matches!(
+                    child.phase,
+                    Phase::Starting | Phase::Stopping | Phase::Backoff
+                )
+            {
+                return;
+            }
+        }
+    }
+
+    fn find(&self, id: &ChildId) -> Option<usize> {
+        self.children.iter().position(|child| child.id == *id)
+    }
+
+    fn get(&mut self, id: &ChildId) -> Option<&mut Child> {
+        self.children.iter_mut().find(|child| child.id == *id)
+    }
+}

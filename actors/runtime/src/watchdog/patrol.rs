@@ -1,0 +1,220 @@
+//! The watchdog's round.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::Ordering::SeqCst;
+use std::thread;
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+
+use crate::directory::Directory;
+use crate::incarnation::ChildNote;
+use crate::incarnation::Leash;
+use crate::incarnation::now_ns;
+use crate::watchdog::Watchdog;
+
+/// A run this long is worth a knock on the runtime: its worker may have been the one that turned the timers.
+const LONG_RUN: Duration = Duration::from_millis(50);
+
+/// Behind a blocked worker, mail that nobody took up for this long is stuck: a live actor takes it up in microseconds.
+const STUCK_AFTER: Duration = Duration::from_millis(400);
+
+/// Rounds without anything to see before it lies down.
+const QUIET_ROUNDS: u32 = 10;
+
+pub(super) struct Patrol {
+    options: Watchdog,
+    directory: Directory,
+    runtime: Handle,
+    /// When the runtime last answered a knock, and when the open knock was made; 0 = none is open.
+    answered_ns: Arc<AtomicU64>,
+    knocked_ns: u64,
+    /// How far actors with waiting mail had come when they were first seen idle: `(runs, since)`.
+    idle: HashMap<u64, (u64, u64)>,
+    warned: bool,
+}
+
+impl Patrol {
+    pub(super) fn new(options: Watchdog, directory: Directory, runtime: Handle) -> Self {
+        Self {
+            options,
+            directory,
+            runtime,
+            answered_ns: Arc::new(AtomicU64::new(0)),
+            knocked_ns: 0,
+            idle: HashMap::new(),
+            warned: false,
+        }
+    }
+
+    pub(super) fn walk(mut self, stop: &AtomicBool) {
+        self.directory.watchdog_alert().register();
+        let mut quiet = 0;
+        while !stop.load(SeqCst) {
+            let busy = self.look();
+            self.check_runtime();
+            quiet = if busy { 0 } else { quiet + 1 };
+            if quiet < QUIET_ROUNDS || self.is_stalled() {
+                thread::park_timeout(self.options.tick);
+                continue;
+            }
+            self.directory.watchdog_alert().fall_asleep();
+            // Whoever began to run before the line above was not heard.
+            if !self.anyone_busy() {
+                thread::park_timeout(self.options.rest);
+            }
+            self.directory.watchdog_alert().wake_up();
+            quiet = 0;
+        }
+    }
+
+    /// Looks at everyone once. True = someone runs.
+    fn look(&mut self) -> bool {
+        let now = now_ns();
+        let live = self.directory.live();
+        let mut busy = false;
+        let mut blocked = false;
+        for leash in &live {
+            let Some(since) = leash.pulse.since() else {
+                continue;
+            };
+            busy = true;
+            let for_ns = now.saturating_sub(since);
+            blocked |= for_ns > nanos(LONG_RUN);
+            if for_ns > leash.pulse.max_ns {
+                report(leash, since, "over its limit");
+            }
+        }
+        if blocked {
+            self.knock(now);
+            self.look_for_stuck(&live, now);
+        } else {
+            self.idle.clear();
+        }
+        busy
+    }
+
+    /// While a worker is blocked: finds actors whose mail lies in that worker's next-task slot, where no one else can take it up.
+    fn look_for_stuck(&mut self, live: &[Arc<Leash>], now: u64) {
+        let mut seen = HashMap::new();
+        for leash in live {
+            let pulse = &leash.pulse;
+            let waiting = pulse.pending.load(Relaxed) > 0 && pulse.since().is_none();
+            if !waiting || leash.fenced.load(Relaxed) {
+                continue;
+            }
+            let runs = pulse.runs.load(Relaxed);
+            let (runs_then, since) = self
+                .idle
+                .get(&leash.generation)
+                .copied()
+                .unwrap_or((runs, now));
+            let since = if runs_then == runs { since } else { now };
+            if now.saturating_sub(since) > nanos(STUCK_AFTER) {
+                report(leash, 0, "its mail is stuck behind a blocked thread");
+            }
+            seen.insert(leash.generation, (runs, since));
+        }
+        self.idle = seen;
+    }
+
+    /// Asks the runtime for a sign of life, unless an answer is outstanding. The task also wakes a worker that sleeps, which then turns
+    /// the timers and sockets if the blocked one was to do that.
+    #[allow(clippy::disallowed_methods)]
+    fn knock(&mut self, now: u64) {
+        if self.knocked_ns > self.answered_ns.load(SeqCst) {
+            return;
+        }
+        self.knocked_ns = now;
+        let answered = Arc::clone(&self.answered_ns);
+        drop(
+            self.runtime
+                .spawn(async move { answered.store(now_ns(), SeqCst) }),
+        );
+    }
+
+    fn is_stalled(&self) -> bool {
+        self.knocked_ns > self.answered_ns.load(SeqCst)
+    }
+
+    fn check_runtime(&mut self) {
+        let now = now_ns();
+        if !self.is_stalled() {
+            if self.warned {
+                tracing::warn!("the runtime answers again");
+                self.warned = false;
+            }
+            if self.knocked_ns != 0
+                && let Some(alive) = &self.options.on_alive
+            {
+                alive();
+            }
+            self.knock(now);
+            return;
+        }
+        let silent = Duration::from_nanos(now.saturating_sub(self.knocked_ns));
+        if silent > self.options.stall_warn && !self.warned {
+            self.warned = true;
+            tracing::error!(?silent, busiest = %self.busiest(), "the runtime does not answer: every worker is blocked");
+        }
+        if self.options.stall_abort.is_some_and(|limit| silent > limit) {
+            tracing::error!(?silent, busiest = %self.busiest(), "the runtime is lost: ending the process, its state is on disk");
+            std::process::abort();
+        }
+    }
+
+    fn anyone_busy(&self) -> bool {
+        self.directory
+            .live()
+            .iter()
+            .any(|leash| leash.pulse.since().is_some())
+    }
+
+    fn busiest(&self) -> String {
+        let mut busy: Vec<_> = self
+            .directory
+            .live()
+            .into_iter()
+            .filter_map(|leash| Some((leash.pulse.busy()?, leash)))
+            .collect();
+        busy.sort_by_key(|(time, _)| std::cmp::Reverse(*time));
+        let lines = busy.iter().take(5).map(|(time, leash)| {
+            format!("{} in {} for {time:.1?}", leash.path, leash.pulse.current())
+        });
+        lines.collect::<Vec<_>>().join("; ")
+    }
+}
+
+/// Tells the parent, once per run.
+fn report(leash: &Leash, since: u64, what: &'static str) {
+    // A stuck actor has no run; its number of runs names the standstill. (The highest bit keeps the two apart.)
+    let mark = if since == 0 {
+        leash.pulse.runs.load(Relaxed) | 1 << 63
+    } else {
+        since
+    };
+    if leash.fenced.load(Relaxed) || leash.pulse.reported.swap(mark, Relaxed) == mark {
+        return;
+    }
+    tracing::error!(
+        path = %leash.path,
+        generation = leash.generation,
+        mail = leash.pulse.current(),
+        busy = ?leash.pulse.busy(),
+        "{what}"
+    );
+    if let Some(parent) = &leash.parent {
+        parent.tell(ChildNote::Hung {
+            generation: leash.generation,
+            since,
+        });
+    }
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
