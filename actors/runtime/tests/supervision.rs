@@ -1,5 +1,12 @@
 //! What a supervisor does, on real actors.
 
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::indexing_slicing
+)]
+
 mod support;
 
 use std::sync::atomic::Ordering::SeqCst;
