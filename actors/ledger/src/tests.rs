@@ -1,5 +1,6 @@
 //! Tests of the verbs: one suite over both stores, a model, and what only a file can show.
 
+mod actor;
 mod disk;
 mod failing;
 mod fixture;

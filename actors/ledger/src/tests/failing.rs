@@ -13,9 +13,9 @@ use crate::file::OpenFile;
 use crate::{Ended, Ledger, LedgerError};
 
 #[derive(Debug)]
-struct Disk {
-    storage: Arc<InMemoryBackend>,
-    broken: Arc<AtomicBool>,
+pub(super) struct Disk {
+    pub(super) storage: Arc<InMemoryBackend>,
+    pub(super) broken: Arc<AtomicBool>,
 }
 
 impl Disk {
@@ -53,7 +53,7 @@ impl StorageBackend for Disk {
     }
 }
 
-fn open(disk: Disk) -> (Ledger, crate::JournalThread) {
+pub(super) fn open(disk: Disk) -> (Ledger, crate::JournalThread) {
     Ledger::start(OpenFile::with_backend(disk, Path::new("disk")).unwrap()).unwrap()
 }
 
