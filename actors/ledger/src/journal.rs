@@ -3,6 +3,7 @@
 //! There is no timer: whatever arrives during one fsync is the next batch, so a lone write is durable
 //! after one fsync and a crowd shares one.
 
+use std::any::Any;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
@@ -166,7 +167,7 @@ impl Journal {
         let ended = match ended {
             Ok(Ok(())) => Ended::Closed,
             Ok(Err(reason)) => Ended::Failed(reason),
-            Err(_) => Ended::Failed("the journal thread panicked".into()),
+            Err(panic) => Ended::Failed(format!("bug: {}", message(&*panic))),
         };
         if ended != Ended::Closed {
             self.latch.set(ended.clone());
@@ -269,4 +270,11 @@ impl Journal {
             Err(Stop::Fault(reason)) => Err(format!("{kind} failed: {reason}")),
         }
     }
+}
+
+/// What a panic said.
+fn message(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("the journal thread panicked")
 }

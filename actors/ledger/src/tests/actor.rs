@@ -20,9 +20,15 @@ async fn an_io_error_ends_the_process_with_74() {
     });
     let tree = vec![JournalActor::spec(ledger.clone())];
     let root = Root::start(Directory::new(), "gateway", tree).await;
-    ledger.append_inbound(vec![inbound("a", "1")], None).await.unwrap();
+    ledger
+        .append_inbound(vec![inbound("a", "1")], None)
+        .await
+        .unwrap();
     broken.store(true, SeqCst);
-    ledger.append_inbound(vec![inbound("a", "2")], None).await.unwrap_err();
+    ledger
+        .append_inbound(vec![inbound("a", "2")], None)
+        .await
+        .unwrap_err();
     let exit = root.ended().await;
     assert_eq!(exit.code, 74, "{}", exit.reason);
     assert!(exit.reason.contains("no space left"), "{}", exit.reason);
@@ -36,7 +42,10 @@ async fn a_shutdown_closes_the_file() {
     let (ledger, thread) = Ledger::open(&path).unwrap();
     let tree = vec![JournalActor::spec(ledger.clone())];
     let root = Root::start(Directory::new(), "gateway", tree).await;
-    ledger.append_inbound(vec![inbound("a", "1")], None).await.unwrap();
+    ledger
+        .append_inbound(vec![inbound("a", "1")], None)
+        .await
+        .unwrap();
     let report = root.shutdown(Duration::from_secs(10)).await;
     assert!(report.killed.is_empty(), "{report:?}");
     assert_eq!(ledger.ended().await, Ended::Closed);
