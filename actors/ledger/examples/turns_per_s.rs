@@ -1,14 +1,14 @@
 //! How many journaled turns a second: `cargo run --release -p openclaw-ledger --example turns_per_s [sessions] [seconds] [folder]`.
 //!
-//! A turn is what the gateway writes for one: accept, begin, commit with transcript and one outbox row.
+//! A turn is what the gateway writes for one: accept, begin, commit with transcript and session entry.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use openclaw_ledger::{Ledger, NewInbound, NewOutbound, TurnCommit, TurnOutcome};
-use openclaw_protocol::key::{AccountKey, RunId, SessionKey};
-use openclaw_protocol::message::{Inbound, OutboundPayload, Route};
+use openclaw_ledger::{Ledger, NewInbound, TurnCommit, TurnOutcome};
+use openclaw_protocol::key::{RunId, SessionKey};
+use openclaw_protocol::message::Inbound;
 use serde_json::json;
 
 type Fallible = Result<(), Box<dyn std::error::Error + Send + Sync>>;
@@ -40,19 +40,6 @@ async fn session(ledger: Ledger, name: String, until: Instant, turns: Arc<Atomic
         let Some(start) = ledger.begin_turn(&key, n).await? else {
             break;
         };
-        let outbound = NewOutbound {
-            account: AccountKey::new("telegram", "home"),
-            route: Route {
-                to: name.clone(),
-                ..Route::default()
-            },
-            payload: OutboundPayload::markdown(text.clone()),
-            session: Some(key.clone()),
-            turn: Some(start.turn),
-            idem_key: format!("{name}/{n}"),
-            expires_at_ms: None,
-            notice: false,
-        };
         let end = TurnCommit {
             session: key.clone(),
             turn: start.turn,
@@ -60,7 +47,7 @@ async fn session(ledger: Ledger, name: String, until: Instant, turns: Arc<Atomic
             session_id: name.clone(),
             entries: vec![message("user"), message("assistant")],
             entry: Some(json!({ "updatedAt": n, "totalTokens": n })),
-            outbox: vec![outbound],
+            outbox: vec![],
             usage: None,
         };
         ledger.commit_turn(end).await?;

@@ -12,6 +12,10 @@ use crate::op::{Mark, OutboxInsert, RawOutbound, Receipt};
 use crate::row::{Committed, OutboxKey, OutboxNote, OutboxState};
 use crate::table::{TableId, Tables};
 
+/// Messages that may wait in one account's outbox. A platform that is away for longer would fill the disk;
+/// what comes on top is a dead letter at once.
+const MAX_OPEN: u64 = 10_000;
+
 /// Key of an outbox row among the dead letters.
 pub(super) fn dead_key(row_key: &[u8]) -> Vec<u8> {
     [b"o", row_key].concat()
@@ -57,8 +61,41 @@ pub(super) fn insert(tables: &mut impl Tables, row: &OutboxInsert) -> Result<u64
         ..Head::new(OutboxState::Prepared.code(), row.at_ms)
     };
     let mut record = Record::new(head, &row.body);
+    if is_full(tables, &key::prefix(&account), seq)? {
+        record.head.state = OutboxState::Dead.code();
+        let error = format!("{MAX_OPEN} messages already wait for this account");
+        record.set_note(&note(error));
+    }
     store(tables, &key::numbered(&account, seq), &mut record, None)?;
     Ok(seq)
+}
+
+/// Whether an account whose next row is `seq` has all the open rows it may have.
+fn is_full(tables: &mut impl Tables, prefix: &[u8], seq: u64) -> Result<bool, Stop> {
+    let end = key::end(prefix);
+    let mut first = seq;
+    tables.scan(TableId::OutboxOpen, prefix, &end, &mut |key, _| {
+        first = key::last_number(key).unwrap_or(seq);
+        false
+    })?;
+    // Numbers have gaps where rows have ended, so this is rarely the count itself.
+    if seq.saturating_sub(first) < MAX_OPEN {
+        return Ok(false);
+    }
+    let mut open = 0;
+    tables.scan(TableId::OutboxOpen, prefix, &end, &mut |_, _| {
+        open += 1;
+        open < MAX_OPEN
+    })?;
+    Ok(open >= MAX_OPEN)
+}
+
+pub(super) fn note(error: impl Into<String>) -> Vec<u8> {
+    let note = OutboxNote {
+        ids: Vec::new(),
+        error: Some(error.into()),
+    };
+    serde_json::to_vec(&note).unwrap_or_default()
 }
 
 pub(super) fn enqueue(tables: &mut impl Tables, rows: &[OutboxInsert]) -> Result<Committed, Stop> {
@@ -129,11 +166,7 @@ pub(super) fn claim(
         if let Ok((mut record, was)) = load(tables, &row_key) {
             record.head.state = OutboxState::Dead.code();
             record.head.changed_at = now_ms;
-            let note = OutboxNote {
-                error: Some("expired before it could be sent".into()),
-                ids: vec![],
-            };
-            record.set_note(&serde_json::to_vec(&note).unwrap_or_default());
+            record.set_note(&note("expired before it could be sent"));
             store(tables, &row_key, &mut record, Some(was))?;
         }
     }

@@ -8,9 +8,7 @@ use crate::error::Stop;
 use crate::key;
 use crate::migrate::EPOCH;
 use crate::op::Receipt;
-use crate::row::{
-    InboxState, OutboxKey, OutboxNote, OutboxState, Recovery, UnknownAction, UnknownPolicy,
-};
+use crate::row::{InboxState, OutboxKey, OutboxState, Recovery, UnknownAction, UnknownPolicy};
 use crate::table::{TableId, Tables};
 
 pub(super) fn all(
@@ -145,9 +143,7 @@ fn sends(
             Err(Stop::Reject(_)) => continue,
             Err(fault) => return Err(fault),
         };
-        let error = Some("the gateway stopped while it was being sent".to_owned());
-        record
-            .set_note(&serde_json::to_vec(&OutboxNote { ids: vec![], error }).unwrap_or_default());
+        record.set_note(&outbox::note("the gateway stopped while it was being sent"));
         record.head.changed_at = now_ms;
         match action(&row.account) {
             UnknownAction::Hold => {

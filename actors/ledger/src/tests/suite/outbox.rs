@@ -14,6 +14,7 @@ on_both! {
     a_released_row_costs_no_attempt,
     a_person_can_send_a_dead_letter_again,
     accounts_do_not_mix,
+    an_outbox_has_a_bound,
 }
 
 async fn queued(ledger: &Ledger, rows: &[(&str, &str)]) {
@@ -262,4 +263,20 @@ async fn accounts_do_not_mix(ledger: &Ledger) {
         ..OutboxFilter::default()
     };
     assert_eq!(texts(&ledger.outbox(&filter)), ["theirs"]);
+}
+
+async fn an_outbox_has_a_bound(ledger: &Ledger) {
+    let rows = |from: u32, until: u32| (from..until).map(|n| outbound("1", &n.to_string()));
+    ledger.enqueue(rows(0, 10_001).collect()).await.unwrap();
+    let stats = ledger.stats();
+    assert_eq!((stats.outbox_prepared, stats.outbox_dead), (10_000, 1));
+    let last = &ledger.dead_letters().1[0];
+    assert_eq!(
+        last.error.as_deref(),
+        Some("10000 messages already wait for this account")
+    );
+    let first = claim(ledger, 1, &[]).await;
+    ledger.mark_sent(&first[0].key, vec![]).await.unwrap();
+    queued(ledger, &[("2", "there is room again")]).await;
+    assert_eq!(ledger.stats().outbox_prepared, 10_000);
 }
