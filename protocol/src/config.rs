@@ -14,7 +14,7 @@ mod decode;
 pub mod diff;
 pub mod gateway;
 pub mod issue;
-mod known;
+pub mod known;
 pub mod messages;
 pub mod models;
 pub mod path;

@@ -3,7 +3,20 @@
 //! Reading never fails: [`load`] always answers with a usable configuration and says what is wrong
 //! in `issues`. The functions are plain, so the CLI uses them without a gateway.
 
+mod actor;
+mod dotenv;
+pub mod edit;
 pub mod environment;
+mod include;
+mod load;
+mod shell;
+mod snapshot;
+mod source;
+mod store;
+mod substitute;
+
+#[cfg(test)]
+mod tests;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,8 +26,18 @@ use openclaw_protocol::config::Issue;
 use openclaw_protocol::config::Severity;
 use openclaw_protocol::config::Tree;
 
+pub use self::actor::ConfigActor;
+pub use self::actor::ConfigArgs;
+pub use self::actor::ConfigChange;
+pub use self::actor::ConfigMail;
+pub use self::actor::Reloaded;
+pub use self::edit::Change;
+pub use self::edit::EditError;
 pub use self::environment::Environment;
-use crate::paths::Paths;
+pub use self::load::load;
+pub use self::snapshot::snapshot;
+pub use self::source::hash;
+pub use self::source::parse_value;
 
 /// A configuration as it was read at one moment.
 #[derive(Debug, Clone)]
@@ -23,6 +46,10 @@ pub struct LoadedConfig {
     pub path: PathBuf,
     /// Whether the file is there; without it the defaults hold.
     pub exists: bool,
+    /// Whether the file could not be read at all.
+    pub is_fatal: bool,
+    /// Whether `config` is an earlier one, as the file's present content can't be taken up.
+    pub is_last_good: bool,
     /// The file's text.
     pub raw: Option<Text>,
     /// SHA-256 of the text in hex; of the empty text when there is no file.
@@ -37,6 +64,8 @@ pub struct LoadedConfig {
     pub includes: Vec<PathBuf>,
     /// The variables in force, those of the process first.
     pub environment: Environment,
+    /// What the login shell gave, so that a reload needn't ask it again.
+    from_shell: Vec<(String, String)>,
 }
 
 /// The file's text: silent when printed, as it holds secrets.
@@ -50,6 +79,11 @@ impl std::fmt::Debug for Text {
 }
 
 impl LoadedConfig {
+    /// The file's text, if it could be read.
+    pub fn text(&self) -> Option<&str> {
+        self.raw.as_ref().map(|raw| raw.0.as_str())
+    }
+
     /// Tells whether nothing is disabled.
     pub fn valid(&self) -> bool {
         !self
@@ -57,9 +91,4 @@ impl LoadedConfig {
             .iter()
             .any(|issue| issue.severity == Severity::Error)
     }
-}
-
-/// Reads the configuration: the file, its includes, the variables. Never fails.
-pub fn load(_paths: &Paths, _env: &Environment) -> LoadedConfig {
-    todo!()
 }

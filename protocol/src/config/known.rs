@@ -5,6 +5,9 @@ use std::sync::OnceLock;
 
 use serde_json::Value;
 
+use super::path::Path;
+use super::path::Segment;
+
 const TABLE: &str = include_str!("keys.txt");
 
 /// Largest whole number that every reader of JSON keeps exact.
@@ -63,6 +66,25 @@ pub(super) struct Known {
 pub(super) fn known() -> &'static Known {
     static KNOWN: OnceLock<Known> = OnceLock::new();
     KNOWN.get_or_init(|| Known::read(TABLE))
+}
+
+/// Tells whether a value of this shape may stand at a path; what is not known, may.
+pub fn fits(path: &Path, value: &Value) -> bool {
+    let known = known();
+    let mut rule = &known.root;
+    for segment in path.segments() {
+        let inside = match segment {
+            Segment::Key(key) => known.below(rule, key),
+            // The entries of a list: objects, whose keys stand below the list itself.
+            Segment::Index(_) if rule.kinds.contains(&Kind::Entries) => Some(rule),
+            Segment::Index(_) => None,
+        };
+        match inside {
+            Some(inside) => rule = inside,
+            None => return true,
+        }
+    }
+    matches!(path.last(), Some(Segment::Index(_))) || rule.accepts(value)
 }
 
 impl Known {

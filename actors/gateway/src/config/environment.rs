@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 /// The variables in force; a source never overrides one before it. Cheap to clone, and silent when
 /// printed, as it holds secrets.
-#[derive(Clone, Default)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Environment {
     vars: Arc<BTreeMap<String, String>>,
 }
