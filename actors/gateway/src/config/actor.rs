@@ -1,8 +1,8 @@
 //! The configuration in force.
 //!
 //! Owns: the configuration in force and the watch on its files. Started by: the root, as a
-//! permanent child. Crashes when: a reading task panics. Survives: the last good configuration, as
-//! it stands in the watch channel that outlives the actor.
+//! permanent child. Crashes when: never by a file's content, which is read in a task. Survives: the
+//! last good configuration, as it stands in the watch channel that outlives the actor.
 
 mod watch;
 
@@ -16,6 +16,7 @@ use openclaw_protocol::config::Severity;
 use openclaw_protocol::config::Takeup;
 use openclaw_protocol::config::diff;
 use openclaw_runtime::Actor;
+use openclaw_runtime::ChildExit;
 use openclaw_runtime::Context;
 use openclaw_runtime::ExitError;
 use openclaw_runtime::Health;
@@ -363,6 +364,17 @@ impl Actor for ConfigActor {
                 self.describe(ctx);
             }
         }
+        Ok(())
+    }
+
+    /// A file that can't even be read to its end must not take down what runs.
+    fn child_exited(&mut self, exit: ChildExit, ctx: &mut Context<Self>) -> Result<(), ExitError> {
+        tracing::error!(exit = ?exit.exit, "the configuration was not read; what was in force stays");
+        self.reading = Reading::No;
+        // Who waits is told by the end of its reply.
+        self.waiting.clear();
+        ctx.note("the last reading failed; what was in force stays");
+        ctx.health(Health::Degraded);
         Ok(())
     }
 }
