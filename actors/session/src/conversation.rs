@@ -1,0 +1,140 @@
+//! A conversation as a session keeps it in memory: what a turn needs without reading again.
+//!
+//! It is a cache of ledger rows. Whoever changes it holds its lock until the rows are durable, so
+//! that two writers (a turn's end, an injected note) never chain to the same line. When a write
+//! fails the cache is dropped and read again.
+
+use std::sync::Arc;
+
+use openclaw_ledger::Ledger;
+use openclaw_ledger::LedgerError;
+use openclaw_protocol::Message;
+use openclaw_protocol::ModelRef;
+use openclaw_protocol::SessionKey;
+use serde_json::Value;
+use tokio::sync::Mutex;
+use uuid::Uuid;
+
+use crate::context;
+use crate::deps::Deps;
+use crate::deps::Folders;
+use crate::entry;
+use crate::entry::Entry;
+use crate::files::import;
+use crate::transcript::Scribe;
+
+/// Transcripts longer than this are read on a blocking thread.
+const LONG: u64 = 256;
+
+/// The conversation of a session, read at its first use.
+pub type Slot = Arc<Mutex<Option<Conversation>>>;
+
+/// A conversation in memory.
+#[derive(Debug, Clone)]
+pub struct Conversation {
+    pub session_id: String,
+    /// Lines in the transcript.
+    pub rows: u64,
+    pub leaf: Option<String>,
+    /// What the model sees.
+    pub messages: Arc<Vec<Message>>,
+    /// The model that the transcript named last.
+    pub model: Option<ModelRef>,
+    /// The entry of an earlier session under the same key, when this one begins with the next turn.
+    pub previous: Option<Entry>,
+    /// Whether the entry is in the ledger.
+    pub is_stored: bool,
+}
+
+impl Conversation {
+    /// A session that begins now.
+    pub fn begin(previous: Option<Entry>) -> Self {
+        Self {
+            session_id: Uuid::new_v4().to_string(),
+            rows: 0,
+            leaf: None,
+            messages: Arc::default(),
+            model: None,
+            previous,
+            is_stored: false,
+        }
+    }
+
+    /// A scribe that continues the transcript.
+    pub fn scribe(&self, now_ms: i64) -> Scribe {
+        Scribe::new(&self.session_id, self.rows, self.leaf.as_deref(), now_ms)
+    }
+
+    /// Takes up what was written and is durable now.
+    pub fn advance(&mut self, rows: u64, leaf: Option<&str>, said: Vec<Message>) {
+        self.rows = rows;
+        self.leaf = leaf.map(str::to_owned);
+        if !said.is_empty() {
+            Arc::make_mut(&mut self.messages).extend(context::mend(said));
+        }
+        self.previous = None;
+        self.is_stored = true;
+    }
+
+    /// The keys to set in the stored entry so that it is this session's and no longer the previous one's.
+    pub fn opening(&self, key: &SessionKey, folders: &Folders, now_ms: i64) -> Entry {
+        let file = folders.transcript(key.agent_str(), &self.session_id);
+        let file = file.to_string_lossy();
+        let mut patch = entry::begin(self.previous.as_ref(), &self.session_id, &file, now_ms);
+        for name in self.previous.iter().flat_map(Entry::keys) {
+            if !patch.contains_key(name) {
+                patch.insert(name.clone(), Value::Null);
+            }
+        }
+        patch
+    }
+}
+
+/// Reads a session's conversation; an unknown one is imported from existing files or begins anew.
+pub async fn load(deps: &Deps, key: &SessionKey) -> Result<Conversation, LedgerError> {
+    let stored = entry_of(&deps.ledger, key);
+    let found = match stored {
+        Some(entry) => Some(entry),
+        None => import::first_touch(deps, key).await?,
+    };
+    let Some(entry) = found else {
+        return Ok(Conversation::begin(None));
+    };
+    let Some(session_id) = entry::session_id(&entry).map(str::to_owned) else {
+        return Ok(Conversation::begin(Some(entry)));
+    };
+    let context = if deps.ledger.transcript_len(&session_id) > LONG {
+        let (ledger, id) = (deps.ledger.clone(), session_id.clone());
+        tokio::task::spawn_blocking(move || read(&ledger, &id))
+            .await
+            .unwrap_or_default()
+    } else {
+        read(&deps.ledger, &session_id)
+    };
+    Ok(Conversation {
+        session_id,
+        rows: context.rows,
+        leaf: context.leaf,
+        messages: Arc::new(context.messages),
+        model: context.model,
+        previous: None,
+        is_stored: true,
+    })
+}
+
+/// A session's stored entry.
+pub fn entry_of(ledger: &Ledger, key: &SessionKey) -> Option<Entry> {
+    match ledger.session_entry(key)? {
+        Value::Object(entry) => Some(entry),
+        _ => None,
+    }
+}
+
+fn read(ledger: &Ledger, session_id: &str) -> context::Context {
+    let rows = ledger.transcript(session_id, 0);
+    let last = rows.last().map_or(0, |(n, _)| *n);
+    let lines: Vec<Value> = rows.into_iter().map(|(_, line)| line).collect();
+    let mut context = context::build(&lines);
+    context.rows = last; // numbers, not a count: a line that could not be read keeps its place
+    context
+}

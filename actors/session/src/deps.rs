@@ -1,0 +1,154 @@
+//! What sessions need from the house, given once at the start.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::time::Duration;
+
+use openclaw_channel::TypingBoard;
+use openclaw_ledger::Ledger;
+use openclaw_protocol::AccountKey;
+use openclaw_protocol::AgentId;
+use openclaw_protocol::RunId;
+use openclaw_protocol::SessionKey;
+use openclaw_protocol::config::Config;
+use openclaw_protocol::config::ResolvedAgent;
+use openclaw_runtime::Directory;
+use openclaw_tool::Toolbox;
+use tokio::sync::Semaphore;
+
+use crate::event::Events;
+use crate::models::Models;
+use crate::prompt::Prompts;
+
+/// How many turns run at the same time in the whole gateway.
+///
+/// A turn mostly waits for its model; the provider's own permits bound the calls. This bounds
+/// memory: 64 turns with long contexts are some tens of megabytes.
+const TURNS: usize = 64;
+/// A session that nobody speaks to for so long gives its memory back.
+pub const IDLE: Duration = Duration::from_secs(600);
+
+/// What sessions need from the house.
+pub struct Deps {
+    pub ledger: Ledger,
+    pub directory: Directory,
+    pub models: Arc<dyn Models>,
+    pub toolbox: Toolbox,
+    pub events: Arc<dyn Events>,
+    /// The configuration as it is now.
+    pub config: Arc<dyn Fn() -> Arc<Config> + Send + Sync>,
+    pub folders: Folders,
+    pub typing: TypingBoard,
+    /// Tells an account's sender that there are new rows.
+    pub wake_outbox: Arc<dyn Fn(&AccountKey) + Send + Sync>,
+    pub shared: Shared,
+}
+
+/// Where agents' things are on disk.
+#[derive(Clone)]
+pub struct Folders {
+    /// `$OPENCLAW_STATE_DIR`.
+    pub state_dir: PathBuf,
+    /// An agent's workspace: id, whether it is the default agent, the configured path.
+    pub workspace: Arc<dyn Fn(&AgentId, bool, Option<&str>) -> PathBuf + Send + Sync>,
+}
+
+/// What the actors of this crate share; made new with each gateway.
+pub struct Shared {
+    pub(crate) prompts: Prompts,
+    pub(crate) turns: Arc<Semaphore>,
+    pub(crate) runs: Runs,
+    pub(crate) idle: Duration,
+}
+
+/// Which runs are at work; read without asking anyone.
+#[derive(Debug, Default)]
+pub struct Runs {
+    active: Mutex<HashMap<SessionKey, RunId>>,
+}
+
+impl Deps {
+    /// The agent of a session with its defaults; none if it isn't configured or can't be used.
+    pub(crate) fn agent(&self, id: &AgentId) -> Option<ResolvedAgent> {
+        (self.config)().agents.resolve(id)
+    }
+
+    pub(crate) fn workspace_of(&self, agent: &ResolvedAgent) -> PathBuf {
+        (self.folders.workspace)(&agent.id, agent.is_default, agent.workspace.as_deref())
+    }
+
+    /// The run a session is working on.
+    pub fn active_run(&self, session: &SessionKey) -> Option<RunId> {
+        self.shared.runs.of(session)
+    }
+}
+
+impl std::fmt::Debug for Deps {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Deps").finish_non_exhaustive()
+    }
+}
+
+impl Folders {
+    /// Where an agent's session files are.
+    pub fn sessions(&self, agent: &str) -> PathBuf {
+        self.state_dir.join("agents").join(agent).join("sessions")
+    }
+
+    /// The transcript of one session id.
+    pub fn transcript(&self, agent: &str, session_id: &str) -> PathBuf {
+        self.sessions(agent).join(format!("{session_id}.jsonl"))
+    }
+}
+
+impl std::fmt::Debug for Folders {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Folders")
+            .field("state_dir", &self.state_dir)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    pub fn new() -> Self {
+        Self {
+            prompts: Prompts::default(),
+            turns: Arc::new(Semaphore::new(TURNS)),
+            runs: Runs::default(),
+            idle: IDLE,
+        }
+    }
+}
+
+impl Default for Shared {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared").finish_non_exhaustive()
+    }
+}
+
+impl Runs {
+    pub(crate) fn of(&self, session: &SessionKey) -> Option<RunId> {
+        self.lock().get(session).cloned()
+    }
+
+    pub(crate) fn begin(&self, session: &SessionKey, run: &RunId) {
+        self.lock().insert(session.clone(), run.clone());
+    }
+
+    pub(crate) fn end(&self, session: &SessionKey) {
+        self.lock().remove(session);
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<SessionKey, RunId>> {
+        self.active.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

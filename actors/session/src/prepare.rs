@@ -1,0 +1,266 @@
+//! What a turn needs before it can ask: conversation, command or prompt, model, the user's words.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use openclaw_ledger::InboxRow;
+use openclaw_ledger::LedgerError;
+use openclaw_protocol::ChatKind;
+use openclaw_protocol::Content;
+use openclaw_protocol::Message;
+use openclaw_protocol::ModelRef;
+use openclaw_protocol::ToolSpec;
+use openclaw_protocol::config::ResolvedAgent;
+use openclaw_protocol::message::Extra;
+use openclaw_protocol::message::UserMessage;
+
+use crate::command;
+use crate::command::Command;
+use crate::conversation;
+use crate::conversation::Conversation;
+use crate::conversation::Slot;
+use crate::deps::Deps;
+use crate::entry;
+use crate::envelope;
+use crate::event::now_ms;
+use crate::models::Chosen;
+use crate::notice;
+use crate::outbound::Manner;
+use crate::outbound;
+use crate::prompt::Ask;
+use crate::reset;
+use crate::status;
+use crate::workspace;
+
+/// Everything a turn knows before its first call.
+#[derive(Debug)]
+pub struct Prepared {
+    pub next: Next,
+    /// The user's message as the transcript keeps it.
+    pub user: Message,
+    pub manner: Manner,
+    pub chosen: Arc<Chosen>,
+    pub thinking: String,
+    pub cwd: PathBuf,
+    pub session_id: String,
+    /// The messages before this turn.
+    pub history: Arc<Vec<Message>>,
+    /// A conversation that begins with this turn, in place of the session's current one.
+    pub fresh: Option<Conversation>,
+}
+
+/// What to do with the row.
+#[derive(Debug)]
+pub enum Next {
+    /// Ask the model.
+    Ask {
+        system: Arc<str>,
+        tools: Vec<ToolSpec>,
+    },
+    /// The gateway answers.
+    Answer(String),
+    /// It can't be done; the text is for the user.
+    Refuse(String),
+}
+
+/// Gathers what a turn needs.
+pub async fn prepare(deps: Arc<Deps>, slot: Slot, row: Arc<InboxRow>) -> Result<Prepared, LedgerError> {
+    let key = &row.session;
+    let config = (deps.config)();
+    let session = config.session.or_default();
+    let now_ms = now_ms();
+    let current = {
+        let mut guard = slot.lock().await;
+        match &*guard {
+            Some(conversation) => conversation.clone(),
+            None => guard.insert(conversation::load(&deps, key).await?).clone(),
+        }
+    };
+    let stored = conversation::entry_of(&deps.ledger, key);
+    let last_ms = stored.as_ref().and_then(entry::updated_at);
+    let wanted = stored.as_ref().and_then(entry::model_override);
+    let agent = deps.agent(&key.agent());
+    let defaults = config.agents.defaults.or_default();
+    let zone = envelope::zone(
+        defaults.envelope_timezone.as_deref(),
+        defaults.user_timezone.as_deref(),
+    );
+    let channel = row.reply.as_ref().map(|route| route.channel.as_str());
+
+    let mut command = command::read(&row.body.text, &session.reset_triggers);
+    let mut inbound = row.body.clone();
+    let rule = reset::rule(&session, channel, &inbound);
+    let is_stale = current.is_stored
+        && last_ms.is_some_and(|last_ms| reset::is_due(&rule, last_ms, now_ms, &zone));
+    let begins_anew = is_stale || matches!(command, Some(Command::Reset { .. }));
+    let fresh = begins_anew.then(|| Conversation::begin(stored.clone()));
+    if let Some(Command::Reset { rest }) = &command
+        && !rest.is_empty()
+    {
+        inbound.text = rest.clone();
+        command = None;
+    }
+    let conversation = fresh.as_ref().unwrap_or(&current);
+
+    let thinking = inbound
+        .thinking
+        .clone()
+        .or_else(|| {
+            let entry = stored.as_ref()?;
+            entry::text(entry, "thinkingLevel").map(str::to_owned)
+        })
+        .or_else(|| defaults.thinking_default.clone())
+        .unwrap_or_else(|| "off".to_owned());
+    let frame = envelope::Frame {
+        channel,
+        received_at_ms: row.received_at_ms,
+        previous_ms: last_ms.filter(|_| !begins_anew),
+        zone: &zone,
+    };
+    let mut prepared = Prepared {
+        next: Next::Refuse(String::new()),
+        user: user_message(&row, &inbound, &frame, command.is_some()),
+        manner: outbound::manner(&config, &row),
+        chosen: Arc::new(unknown_model()),
+        thinking,
+        cwd: deps.folders.state_dir.clone(),
+        session_id: conversation.session_id.clone(),
+        history: conversation.messages.clone(),
+        fresh: None,
+    };
+    let Some(agent) = agent else {
+        prepared.next = Next::Refuse(notice::no_agent(key.agent_str()));
+        prepared.fresh = fresh;
+        return Ok(prepared);
+    };
+    prepared.cwd = deps.workspace_of(&agent);
+    let choice = deps.models.choose(&agent, wanted.as_deref());
+    if let Ok(chosen) = &choice {
+        prepared.chosen = Arc::new(chosen.clone());
+    }
+    prepared.next = match (command, choice) {
+        (Some(command), choice) => {
+            let model = choice.map(|chosen| chosen.model).map_err(|e| e.to_string());
+            let facts = status::Facts {
+                key,
+                row: &row,
+                entry: stored.as_ref(),
+                model: &model,
+                waiting: deps.ledger.pending(key).saturating_sub(1),
+                messages: conversation.messages.len(),
+            };
+            Next::Answer(status::answer(&command, &facts))
+        }
+        (None, Err(error)) => {
+            let wanted = wanted
+                .or(agent.model.primary.clone())
+                .and_then(|name| name.parse::<ModelRef>().ok())
+                .unwrap_or_else(|| prepared.chosen.model.clone());
+            Next::Refuse(notice::model_error(&wanted, &error))
+        }
+        (None, Ok(_)) => ask(&deps, &agent, &inbound, &prepared.cwd, zone_name(&zone)).await,
+    };
+    prepared.fresh = fresh;
+    Ok(prepared)
+}
+
+/// The prompt and the tools of a model turn; makes the workspace at the agent's first turn.
+async fn ask(
+    deps: &Arc<Deps>,
+    agent: &ResolvedAgent,
+    inbound: &openclaw_protocol::Inbound,
+    cwd: &std::path::Path,
+    zone: String,
+) -> Next {
+    let tools = deps.toolbox.specs();
+    let is_private = inbound.chat.kind == ChatKind::Direct;
+    let job = {
+        let (deps, agent, cwd, tools) = (
+            deps.clone(),
+            agent.clone(),
+            cwd.to_owned(),
+            tools.clone(),
+        );
+        move || {
+            workspace::seed(&cwd, agent.defaults.skip_bootstrap)?;
+            let name = agent.identity.name.as_deref().or(agent.name.as_deref());
+            Ok::<_, std::io::Error>(deps.shared.prompts.get(&Ask {
+                agent: &agent.id,
+                name,
+                theme: agent.identity.theme.as_deref(),
+                workspace: &cwd,
+                max_chars: agent.defaults.bootstrap_max_chars,
+                tools: &tools,
+                is_private,
+                zone: &zone,
+            }))
+        }
+    };
+    // The disk may be slow: its work belongs on a blocking thread.
+    let system = match tokio::task::spawn_blocking(job).await {
+        Ok(Ok(system)) => system,
+        Ok(Err(error)) => {
+            return Next::Refuse(notice::no_workspace(&cwd.display().to_string(), &error));
+        }
+        Err(error) => return Next::Refuse(format!("The prompt could not be built: {error}")),
+    };
+    let system = match inbound.extra_system_prompt.as_deref() {
+        // After the stable part, so that the cache of that part still holds.
+        Some(extra) if !extra.trim().is_empty() => format!("{system}\n{extra}\n").into(),
+        _ => system,
+    };
+    Next::Ask { system, tools }
+}
+
+fn user_message(
+    row: &InboxRow,
+    inbound: &openclaw_protocol::Inbound,
+    frame: &envelope::Frame<'_>,
+    is_command: bool,
+) -> Message {
+    let mut content = vec![Content::text(envelope::wrap(inbound, frame))];
+    for attachment in &inbound.attachments {
+        if attachment.mime_type.starts_with("image/") {
+            content.push(Content::image(
+                attachment.data.clone(),
+                attachment.mime_type.clone(),
+            ));
+        }
+    }
+    let timestamp = if inbound.timestamp_ms > 0 {
+        inbound.timestamp_ms
+    } else {
+        row.received_at_ms
+    };
+    Message::User(UserMessage {
+        content,
+        timestamp,
+        extra: if is_command {
+            command_mark()
+        } else {
+            Extra::new()
+        },
+    })
+}
+
+/// Marks a message that the gateway handled itself, so that no model sees it.
+pub(crate) fn command_mark() -> Extra {
+    Extra::from_iter([(
+        crate::context::COMMAND.to_owned(),
+        serde_json::Value::Bool(true),
+    )])
+}
+
+fn unknown_model() -> Chosen {
+    Chosen {
+        model: ModelRef::new("openclaw", "gateway"),
+        api: "openclaw".to_owned(),
+        context_window: None,
+        max_tokens: None,
+        params: serde_json::Value::Null,
+    }
+}
+
+fn zone_name(zone: &jiff::tz::TimeZone) -> String {
+    zone.iana_name().unwrap_or("local").to_owned()
+}

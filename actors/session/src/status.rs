@@ -1,0 +1,77 @@
+//! The answers to chat commands.
+
+use openclaw_ledger::InboxRow;
+use openclaw_protocol::ModelRef;
+use openclaw_protocol::SessionKey;
+
+use crate::command;
+use crate::command::Command;
+use crate::entry;
+use crate::entry::Entry;
+
+/// What the answers are made of.
+#[derive(Debug)]
+pub struct Facts<'a> {
+    pub key: &'a SessionKey,
+    pub row: &'a InboxRow,
+    pub entry: Option<&'a Entry>,
+    pub model: &'a Result<ModelRef, String>,
+    /// Rows behind this one.
+    pub waiting: usize,
+    pub messages: usize,
+}
+
+/// The text of an answer.
+pub fn answer(command: &Command, facts: &Facts<'_>) -> String {
+    match command {
+        Command::Stop => "Stopped.".to_owned(),
+        Command::Reset { .. } => "A new session begins. The old one is kept.".to_owned(),
+        Command::Help => command::help(),
+        Command::WhoAmI => who(facts.row),
+        Command::Status => status(facts),
+    }
+}
+
+fn who(row: &InboxRow) -> String {
+    let Some(sender) = &row.body.sender else {
+        return format!("You are the operator, over {}.", row.source);
+    };
+    let username = sender
+        .username
+        .as_deref()
+        .map(|name| format!(" (@{name})"))
+        .unwrap_or_default();
+    let name = sender.name.as_deref().unwrap_or("no name");
+    format!("You are {name}{username}, id {}, over {}.", sender.id, row.source)
+}
+
+fn status(facts: &Facts<'_>) -> String {
+    let model = match facts.model {
+        Ok(model) => model.to_string(),
+        Err(error) => format!("none ({error})"),
+    };
+    let mut lines = vec![
+        format!("**OpenClaw** {}", env!("CARGO_PKG_VERSION")),
+        format!("Model: {model}"),
+        format!("Session: {}", facts.key),
+        format!("Messages in context: {}", facts.messages),
+    ];
+    if let Some(entry) = facts.entry {
+        let number = |name: &str| entry.get(name).and_then(serde_json::Value::as_u64);
+        if let Some(used) = number("totalTokens") {
+            let of = number("contextTokens")
+                .map(|window| format!(" of {window}"))
+                .unwrap_or_default();
+            lines.push(format!("Tokens in context: {used}{of}"));
+        }
+        if let Some(level) = entry::text(entry, "thinkingLevel") {
+            lines.push(format!("Thinking: {level}"));
+        }
+    }
+    lines.push(match facts.waiting {
+        0 => "Queue: empty".to_owned(),
+        1 => "Queue: 1 message waits".to_owned(),
+        n => format!("Queue: {n} messages wait"),
+    });
+    lines.join("\n")
+}
