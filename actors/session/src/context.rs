@@ -17,6 +17,10 @@ use serde_json::Value;
 #[cfg(test)]
 mod tests;
 
+/// The field that marks messages which the gateway handled itself: commands and their answers.
+/// People see them in the history, models don't.
+pub const COMMAND: &str = "openclawCommand";
+
 /// What a transcript amounts to.
 #[derive(Debug, Clone, Default)]
 pub struct Context {
@@ -149,6 +153,8 @@ pub fn mend(messages: Vec<Message>) -> Vec<Message> {
     let mut open: Vec<(String, String)> = Vec::new();
     for message in messages {
         match message {
+            Message::User(said) if said.extra.contains_key(COMMAND) => {}
+            Message::Assistant(said) if said.extra.contains_key(COMMAND) => {}
             Message::ToolResult(result) => {
                 let place = open.iter().position(|(id, _)| *id == result.tool_call_id);
                 if let Some(place) = place {

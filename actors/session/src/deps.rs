@@ -20,6 +20,7 @@ use openclaw_tool::Toolbox;
 use tokio::sync::Semaphore;
 
 use crate::event::Events;
+use crate::files::import::Foreign;
 use crate::models::Models;
 use crate::prompt::Prompts;
 
@@ -61,6 +62,7 @@ pub struct Shared {
     pub(crate) prompts: Prompts,
     pub(crate) turns: Arc<Semaphore>,
     pub(crate) runs: Runs,
+    pub(crate) foreign: Foreign,
     pub(crate) idle: Duration,
 }
 
@@ -118,6 +120,7 @@ impl Shared {
             prompts: Prompts::default(),
             turns: Arc::new(Semaphore::new(TURNS)),
             runs: Runs::default(),
+            foreign: Foreign::default(),
             idle: IDLE,
         }
     }

@@ -41,8 +41,8 @@ pub enum Event {
     Prepared { early: bool },
     /// The context could not be loaded or no model can be asked; `notice` is for the user.
     Unprepared { notice: String },
-    /// The gateway answers by itself (a command); `text` is the answer.
-    Answered { text: String, now_ms: i64 },
+    /// The gateway answers by itself (a command).
+    Answered(AssistantMessage),
     /// The model answered.
     CallDone(AssistantMessage),
     /// The call failed.
@@ -233,12 +233,10 @@ impl Plan {
                 let at = self.claim.as_ref().map_or(0, |c| c.now_ms);
                 self.fail(notice, None, at)
             }
-            Event::Answered { text, now_ms } if !self.prepared => {
+            Event::Answered(message) if !self.prepared => {
                 self.prepared = true;
                 if self.outcome.is_none() {
-                    self.close_open_calls(now_ms);
-                    let mut message = self.own(now_ms);
-                    message.content.push(Content::text(text));
+                    self.close_open_calls(message.timestamp);
                     self.said.push(Message::Assistant(message));
                     self.outcome = Some(Outcome::Done);
                 }

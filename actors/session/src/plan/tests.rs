@@ -210,10 +210,7 @@ fn any_event() -> impl Strategy<Value = Event> {
         Just(Event::Unprepared {
             notice: "no model".to_owned()
         }),
-        Just(Event::Answered {
-            text: "help".to_owned(),
-            now_ms: 2
-        }),
+        Just(Event::Answered(answer("help", &[]))),
         Just(Event::CallDone(answer("hi", &[]))),
         Just(Event::CallDone(answer("", &["a", "b"]))),
         Just(Event::CallDone(answer("", &[]))),

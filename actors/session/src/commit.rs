@@ -1,0 +1,266 @@
+//! The end of a turn, in one transaction: transcript lines, entry, outbox rows, usage, the row itself.
+
+use std::sync::Arc;
+
+use openclaw_ledger::InboxRow;
+use openclaw_ledger::LedgerError;
+use openclaw_ledger::TurnCommit;
+use openclaw_ledger::TurnNo;
+use openclaw_ledger::TurnOutcome;
+use openclaw_ledger::UsageRow;
+use openclaw_protocol::Content;
+use openclaw_protocol::Message;
+use openclaw_protocol::StopReason;
+use openclaw_protocol::Usage;
+use openclaw_protocol::message::AssistantMessage;
+use openclaw_runtime::fault;
+use serde_json::Value;
+
+use crate::conversation;
+use crate::conversation::Slot;
+use crate::deps::Deps;
+use crate::entry;
+use crate::event::now_ms;
+use crate::files;
+use crate::outbound;
+use crate::outbound::Manner;
+use crate::plan::Outcome;
+use crate::prepare::Prepared;
+use crate::reply;
+use crate::reply::Reply;
+
+/// A turn that is over but for its commit.
+#[derive(Debug)]
+pub struct Ending {
+    pub row: Arc<InboxRow>,
+    /// None when the turn ended before it knew its context.
+    pub prepared: Option<Arc<Prepared>>,
+    pub said: Vec<Message>,
+    pub outcome: Outcome,
+    /// The crash that made the row a dead letter.
+    pub crash: Option<String>,
+}
+
+/// What is told once the commit is durable.
+#[derive(Debug, Clone)]
+pub struct Told {
+    /// The answer for people; none when there is nothing to say.
+    pub message: Option<Message>,
+    pub usage: Usage,
+    pub stop_reason: StopReason,
+    pub model: String,
+}
+
+/// Writes the end of a turn.
+pub async fn commit(deps: Arc<Deps>, slot: Slot, ending: Ending) -> Result<Told, TurnError> {
+    let Ending {
+        row,
+        prepared,
+        said,
+        outcome,
+        crash,
+    } = ending;
+    let told = told(&said, &outcome);
+    let key = &row.session;
+    let now_ms = now_ms();
+
+    // Held until the rows are durable: the next writer chains to what is written here.
+    let mut guard = slot.lock().await;
+    let replaced = prepared.as_deref().and_then(|p| p.fresh.clone());
+    let mut conversation = match (replaced, guard.take()) {
+        (Some(fresh), _) => fresh,
+        (None, Some(current)) => current,
+        (None, None) => conversation::load(&deps, key).await?,
+    };
+    let is_new = !conversation.is_stored;
+    let mut scribe = conversation.scribe(now_ms);
+    let mut patch = if is_new {
+        conversation.opening(key, &deps.folders, now_ms)
+    } else {
+        entry::Entry::new()
+    };
+    let mut added = Vec::new();
+    let mut usage_row = None;
+    if let Some(prepared) = &prepared {
+        let chosen = &prepared.chosen;
+        if conversation.rows == 0 {
+            let cwd = prepared.cwd.to_string_lossy();
+            scribe.open(&cwd, &chosen.model, &chosen.api, &prepared.thinking);
+        } else if conversation.model.as_ref() != Some(&chosen.model) {
+            scribe.switch(&chosen.model, &chosen.api);
+        }
+        conversation.model = Some(chosen.model.clone());
+        added.push(prepared.user.clone());
+        added.extend(said.iter().cloned());
+        for message in &added {
+            scribe.message(message.clone());
+        }
+        entry::record(
+            &mut patch,
+            &entry::TurnFacts {
+                chat: &row.body.chat,
+                route: row.reply.as_ref(),
+                surface: surface(&row.source),
+                model: &chosen.model,
+                context_window: chosen.context_window,
+                usage: last_usage(&said),
+                aborted: matches!(outcome, Outcome::Aborted { .. }),
+                now_ms,
+            },
+        );
+        if told.usage != Usage::default() {
+            usage_row = Some(UsageRow {
+                at_ms: now_ms,
+                session: key.clone(),
+                agent: key.agent_str().to_owned(),
+                provider: chosen.model.provider.clone(),
+                model: chosen.model.model.clone(),
+                input: told.usage.input,
+                output: told.usage.output,
+                cache_read: told.usage.cache_read,
+                cache_write: told.usage.cache_write,
+                cost_usd: told.usage.cost.total,
+            });
+        }
+    }
+    let (rows, leaf) = (scribe.rows(), scribe.leaf().map(str::to_owned));
+    let lines = scribe.finish();
+    let expected_first = rows + 1 - u64::try_from(lines.len()).unwrap_or(0);
+    let manner = prepared
+        .as_deref()
+        .map_or_else(Manner::default, |prepared| prepared.manner.clone());
+    let (reply, is_notice) = to_send(&said, &outcome);
+    let commit = TurnCommit {
+        session: key.clone(),
+        turn: TurnNo(row.seq),
+        outcome: stored(outcome, crash),
+        session_id: conversation.session_id.clone(),
+        entries: lines,
+        entry: (!patch.is_empty()).then_some(Value::Object(patch)),
+        outbox: outbound::rows(&row, &reply, &manner, is_notice),
+        usage: usage_row,
+    };
+    let has_lines = !commit.entries.is_empty();
+    fault::point_async!("turn.before_commit").await?;
+    let committed = deps.ledger.commit_turn(commit).await?;
+    fault::point_async!("turn.after_commit").await?;
+
+    if !has_lines || committed.first_entry == expected_first {
+        conversation.advance(rows, leaf.as_deref(), added);
+        *guard = Some(conversation);
+    } // else somebody else wrote to this transcript: read it again at the next turn
+    drop(guard);
+    for account in &committed.outbox_accounts {
+        (deps.wake_outbox)(account);
+    }
+    files::touch(&deps, key);
+    Ok(told)
+}
+
+/// Why a turn could not be ended or begun.
+#[derive(Debug, thiserror::Error)]
+pub enum TurnError {
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    #[error(transparent)]
+    Injected(#[from] fault::Injected),
+}
+
+/// What goes out over the channel, and whether these are the gateway's own words.
+fn to_send(said: &[Message], outcome: &Outcome) -> (Reply, bool) {
+    match outcome {
+        Outcome::Done => (reply::read(&spoken(said)), false),
+        Outcome::Failed { notice } | Outcome::Dead { notice } => (
+            Reply {
+                text: notice.clone(),
+                answers: None,
+            },
+            true,
+        ),
+        // Who says stop knows that it stopped; the stop command has its own answer.
+        Outcome::Aborted { reason: "timeout" } => (
+            Reply {
+                text: "The turn took too long and was ended.".to_owned(),
+                answers: None,
+            },
+            true,
+        ),
+        Outcome::Aborted { .. } => (Reply::default(), true),
+    }
+}
+
+fn told(said: &[Message], outcome: &Outcome) -> Told {
+    let mut usage = Usage::default();
+    let mut last: Option<&AssistantMessage> = None;
+    for message in said {
+        if let Message::Assistant(message) = message {
+            usage.add(&message.usage);
+            last = Some(message);
+        }
+    }
+    let text = reply::read(&spoken(said)).text;
+    let message = last.filter(|_| !text.is_empty()).map(|last| {
+        Message::Assistant(AssistantMessage {
+            content: vec![Content::text(text)],
+            usage,
+            ..last.clone()
+        })
+    });
+    Told {
+        message,
+        usage,
+        stop_reason: match outcome {
+            Outcome::Done => last.map(|l| l.stop_reason.clone()).unwrap_or_default(),
+            Outcome::Aborted { .. } => StopReason::Aborted,
+            _ => StopReason::Error,
+        },
+        model: last
+            .map(|last| format!("{}/{}", last.provider, last.model))
+            .unwrap_or_default(),
+    }
+}
+
+/// All that the model said to people in this turn, a blank line between two messages.
+fn spoken(said: &[Message]) -> String {
+    let mut spoken = String::new();
+    for message in said {
+        if let Message::Assistant(message) = message {
+            let text = openclaw_protocol::message::plain_text(&message.content);
+            let text = text.trim();
+            if !text.is_empty() {
+                if !spoken.is_empty() {
+                    spoken.push_str("\n\n");
+                }
+                spoken.push_str(text);
+            }
+        }
+    }
+    spoken
+}
+
+fn last_usage(said: &[Message]) -> Option<Usage> {
+    said.iter().rev().find_map(|message| match message {
+        Message::Assistant(message) if message.usage != Usage::default() => Some(message.usage),
+        _ => None,
+    })
+}
+
+fn stored(outcome: Outcome, crash: Option<String>) -> TurnOutcome {
+    match outcome {
+        Outcome::Done => TurnOutcome::Done,
+        Outcome::Failed { notice } => TurnOutcome::Failed { reason: notice },
+        Outcome::Aborted { .. } => TurnOutcome::Aborted,
+        Outcome::Dead { notice } => TurnOutcome::Dead {
+            reason: notice,
+            crash,
+        },
+    }
+}
+
+/// The client's kind, for entries of sessions without a channel.
+fn surface(source: &str) -> &str {
+    match source.split_once('/').map_or(source, |(kind, _)| kind) {
+        "ws" | "http" => "webchat",
+        other => other,
+    }
+}

@@ -1,0 +1,236 @@
+//! Finds or wakes the session of a row.
+//!
+//! Owns: which sessions are leaving.
+//! Started by: the root; everything after it was told where it is.
+//! Crashes: never by itself.
+//! Survives: nothing needs to; at its start it looks for sessions with open rows.
+
+use std::collections::hash_map::DefaultHasher;
+use std::hash::Hash;
+use std::hash::Hasher;
+use std::sync::Arc;
+use std::time::Duration;
+
+use openclaw_protocol::SessionKey;
+use openclaw_runtime::Actor;
+use openclaw_runtime::ActorPath;
+use openclaw_runtime::Address;
+use openclaw_runtime::ChildExit;
+use openclaw_runtime::ChildId;
+use openclaw_runtime::ChildSpec;
+use openclaw_runtime::Context;
+use openclaw_runtime::Directory;
+use openclaw_runtime::ExitError;
+use openclaw_runtime::Mail;
+use openclaw_runtime::Restart;
+use openclaw_runtime::Shutdown;
+use openclaw_runtime::State;
+use openclaw_runtime::Strategy;
+use openclaw_runtime::Task;
+
+use crate::deps::Deps;
+use crate::files;
+use crate::session::Session;
+use crate::session::SessionArgs;
+use crate::session::SessionMail;
+
+/// How many supervisors the sessions are spread over: one that is busy with restarts must not hold
+/// up the others.
+const PARTITIONS: u8 = 8;
+/// The first looks after a start come quickly, as the partitions start after the router; then one
+/// every half minute finds whatever a lost nudge left behind.
+const LOOKS: [Duration; 4] = [
+    Duration::from_millis(20),
+    Duration::from_millis(200),
+    Duration::from_secs(1),
+    Duration::from_secs(30),
+];
+/// How long an actor that said good-bye may take to be gone.
+const LEAVING: Duration = Duration::from_secs(10);
+
+/// Mail of the router.
+#[derive(Debug)]
+pub enum RouterMail {
+    /// A session has a new row.
+    Inbound(SessionKey),
+    /// Look for sessions with open rows.
+    Rescan,
+    /// A session is about to stop because nobody speaks to it.
+    Left(SessionKey),
+    /// It is gone.
+    Gone(SessionKey),
+    /// Look again, and plan the next look.
+    Look(usize),
+}
+
+impl Mail for RouterMail {
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Inbound(_) => "inbound",
+            Self::Rescan => "rescan",
+            Self::Left(_) => "left",
+            Self::Gone(_) => "gone",
+            Self::Look(_) => "look",
+        }
+    }
+
+    fn nudge_key(&self) -> u64 {
+        match self {
+            Self::Inbound(key) | Self::Left(key) => {
+                let mut hasher = DefaultHasher::new();
+                key.hash(&mut hasher);
+                hasher.finish()
+            }
+            _ => 0,
+        }
+    }
+}
+
+/// Finds or wakes sessions.
+pub struct Router {
+    deps: Arc<Deps>,
+}
+
+impl Router {
+    /// Makes sure that a session looks at its rows.
+    fn wake(&self, key: &SessionKey, ctx: &Context<Self>) {
+        let session = address(ctx.directory(), key);
+        if !session.nudge(SessionMail::Work) {
+            // Nobody heard it. A session that starts reads its rows by itself.
+            start(&self.deps, key, ctx.address());
+        }
+    }
+
+    fn rescan(&self, ctx: &Context<Self>) {
+        for key in self.deps.ledger.open_sessions() {
+            if !address(ctx.directory(), &key).is_up() {
+                start(&self.deps, &key, ctx.address());
+            }
+        }
+    }
+
+    fn watch_leaving(&self, key: SessionKey, ctx: &mut Context<Self>) {
+        let directory = ctx.directory().clone();
+        let path = path(&key);
+        let gone = async move {
+            let is_gone = |node: Option<&openclaw_runtime::TreeNode>| {
+                node.is_none_or(|node| matches!(node.state, State::Absent | State::Stopped))
+            };
+            directory.wait_for(&path, is_gone, LEAVING).await;
+            key
+        };
+        ctx.task(Task::new("leaving").kind("wait"), gone, RouterMail::Gone);
+    }
+}
+
+impl Actor for Router {
+    const KIND: &'static str = "router";
+    type Mail = RouterMail;
+    type Args = Arc<Deps>;
+
+    fn init(deps: Arc<Deps>, _ctx: &mut Context<Self>) -> Result<Self, ExitError> {
+        Ok(Self { deps })
+    }
+
+    fn started(&mut self, ctx: &mut Context<Self>) -> Result<(), ExitError> {
+        ctx.after(Duration::ZERO, RouterMail::Look(0));
+        Ok(())
+    }
+
+    fn handle(&mut self, mail: RouterMail, ctx: &mut Context<Self>) -> Result<(), ExitError> {
+        match mail {
+            RouterMail::Inbound(key) => self.wake(&key, ctx),
+            RouterMail::Rescan => self.rescan(ctx),
+            RouterMail::Left(key) => self.watch_leaving(key, ctx),
+            RouterMail::Gone(key) => {
+                if self.deps.ledger.pending(&key) > 0 {
+                    self.wake(&key, ctx);
+                }
+            }
+            RouterMail::Look(n) => {
+                self.rescan(ctx);
+                let pause = LOOKS.get(n).or(LOOKS.last()).copied().unwrap_or(LEAVING);
+                ctx.after(pause, RouterMail::Look((n + 1).min(LOOKS.len())));
+            }
+        }
+        Ok(())
+    }
+
+    fn child_exited(&mut self, exit: ChildExit, _ctx: &mut Context<Self>) -> Result<(), ExitError> {
+        // Only waits run here; the next look makes up for one that was killed.
+        if exit.exit.crash().is_some() {
+            return Err(ExitError::child(exit));
+        }
+        Ok(())
+    }
+}
+
+/// The router's path.
+pub fn router_path() -> ActorPath {
+    ActorPath::new("router")
+}
+
+/// The router's place in the tree.
+pub fn router_spec(deps: Arc<Deps>) -> ChildSpec {
+    ChildSpec::actor::<Router>("router", deps)
+        .capacity(1024)
+        .shutdown(Shutdown::Within(Duration::from_secs(2)))
+        .max_handle(Duration::from_secs(2))
+}
+
+/// The sessions' place in the tree: the owners of the files, and the partitions.
+pub fn sessions_spec(deps: Arc<Deps>) -> ChildSpec {
+    let config = (deps.config)();
+    let mut children = vec![files::supervisor_spec(&deps, &config)];
+    children.extend((0..PARTITIONS).map(|n| {
+        ChildSpec::supervisor(n.to_string(), Strategy::OneForOne, Vec::new())
+            .intensity(50, Duration::from_secs(60))
+            .shutdown(Shutdown::Within(Duration::from_secs(25)))
+    }));
+    ChildSpec::supervisor("sessions", Strategy::OneForOne, children)
+        .shutdown(Shutdown::Within(Duration::from_secs(25)))
+}
+
+/// Where a session stands in the tree.
+pub fn path(key: &SessionKey) -> ActorPath {
+    partition(key).join(&child_id(key))
+}
+
+/// The address of a session, whether it is up or not.
+pub fn address(directory: &Directory, key: &SessionKey) -> Address<SessionMail> {
+    directory.address(&path(key))
+}
+
+/// Starts a session unless it is there.
+pub(crate) fn start(deps: &Arc<Deps>, key: &SessionKey, router: Address<RouterMail>) {
+    let args = SessionArgs {
+        deps: deps.clone(),
+        key: key.clone(),
+        router,
+    };
+    let spec = ChildSpec::actor::<Session>(child_id(key), args)
+        .restart(Restart::Transient)
+        .intensity(5, Duration::from_secs(300))
+        .backoff(
+            Duration::ZERO,
+            Duration::from_secs(30),
+            Duration::from_secs(300),
+        )
+        .park(Duration::from_secs(60))
+        .shutdown(Shutdown::Within(Duration::from_secs(5)))
+        .max_handle(Duration::from_secs(1));
+    deps.directory.supervisor(&partition(key)).ensure(spec);
+}
+
+fn partition(key: &SessionKey) -> ActorPath {
+    ActorPath::new(format!("sessions/{}", key.shard() % PARTITIONS))
+}
+
+/// `<agent>/<rest>`; a slash in the rest would look like one more level.
+fn child_id(key: &SessionKey) -> ChildId {
+    ChildId::new(format!(
+        "{}/{}",
+        key.agent_str(),
+        key.rest().replace('/', "%2f")
+    ))
+}

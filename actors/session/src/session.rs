@@ -1,0 +1,484 @@
+//! One conversation: takes its rows one by one, each in a turn of its own.
+//!
+//! Owns: the claim of the session's rows, the live turn, the conversation in memory.
+//! Started by: the router, under one of the partition supervisors; leaves when nobody speaks.
+//! Crashes: when the ledger refuses a claim; its supervisor restarts it, past five times it parks.
+//! Survives: everything. The queue is rows, and a restart reads them like a boot does.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use openclaw_ledger::InboxFilter;
+use openclaw_ledger::InboxRow;
+use openclaw_ledger::InboxState;
+use openclaw_ledger::LedgerError;
+use openclaw_ledger::TurnStart;
+use openclaw_protocol::RunId;
+use openclaw_protocol::SessionKey;
+use openclaw_runtime::Actor;
+use openclaw_runtime::Address;
+use openclaw_runtime::BoxFuture;
+use openclaw_runtime::ChildExit;
+use openclaw_runtime::ChildId;
+use openclaw_runtime::ChildSpec;
+use openclaw_runtime::Context;
+use openclaw_runtime::ExitError;
+use openclaw_runtime::Mail;
+use openclaw_runtime::Reply;
+use openclaw_runtime::Restart;
+use openclaw_runtime::Shutdown;
+use openclaw_runtime::Task;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::watch;
+
+use crate::command;
+use crate::conversation::Slot;
+use crate::deps::Deps;
+use crate::event::Feed;
+use crate::router::RouterMail;
+use crate::turn::Turn;
+use crate::turn::TurnArgs;
+use crate::turn::TurnMail;
+
+pub(crate) mod drop;
+pub(crate) mod operation;
+
+pub use self::operation::Operation;
+
+/// How long a turn may take to stop; a bit more than its last words.
+const TURN_STOP: Duration = Duration::from_secs(4);
+/// How many queued rows are looked at for stop words; more wait than anyone would type.
+const LOOK: usize = 200;
+
+/// Mail of a session.
+pub enum SessionMail {
+    /// There may be new rows.
+    Work,
+    /// End the run (all runs when none is named), and drop what waits.
+    Abort {
+        run: Option<RunId>,
+        reason: &'static str,
+        reply: Option<Reply<Vec<RunId>>>,
+    },
+    /// Something that must not happen during a turn.
+    Operate(Operation),
+    Permitted(OwnedSemaphorePermit),
+    Claimed(Box<Result<Option<TurnStart>, LedgerError>>),
+    Dropped(Result<(), LedgerError>),
+    Operated,
+    IdleFor(u64),
+}
+
+impl Mail for SessionMail {
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Work => "work",
+            Self::Abort { .. } => "abort",
+            Self::Operate(_) => "operate",
+            Self::Permitted(_) => "permitted",
+            Self::Claimed(_) => "claimed",
+            Self::Dropped(_) => "dropped",
+            Self::Operated => "operated",
+            Self::IdleFor(_) => "idle_for",
+        }
+    }
+}
+
+/// What a session is made from.
+#[derive(Clone)]
+pub struct SessionArgs {
+    pub deps: Arc<Deps>,
+    pub key: SessionKey,
+    pub router: Address<RouterMail>,
+}
+
+/// A session that somebody speaks to.
+pub struct Session {
+    args: SessionArgs,
+    slot: Slot,
+    live: Option<Live>,
+    /// What a task of this session is busy with; nothing new is begun meanwhile.
+    busy: Option<Busy>,
+    permit: Option<OwnedSemaphorePermit>,
+    operations: VecDeque<Operation>,
+    /// The feed of the run at hand, kept over its attempts so that its numbers go on.
+    feed: Option<Arc<Feed>>,
+    /// What ended the last attempt.
+    crash: Option<String>,
+    /// Counts activity; an idle timer of an earlier count is void.
+    activity: u64,
+    turns: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Busy {
+    Waiting,
+    Claiming,
+    Dropping,
+    Operating,
+}
+
+struct Live {
+    id: ChildId,
+    address: Address<TurnMail>,
+    row: Arc<InboxRow>,
+    claim: watch::Sender<Option<Arc<TurnStart>>>,
+    over: watch::Sender<bool>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Session {
+    fn deps(&self) -> &Arc<Deps> {
+        &self.args.deps
+    }
+
+    /// Rows that wait, oldest first.
+    fn open_rows(&self) -> Vec<InboxRow> {
+        self.deps().ledger.inbox(&InboxFilter {
+            session: Some(self.args.key.clone()),
+            open_only: true,
+            limit: LOOK,
+            ..InboxFilter::default()
+        })
+    }
+
+    /// Begins whatever comes next, if nothing is at work.
+    fn next(&mut self, ctx: &mut Context<Self>) -> Result<(), ExitError> {
+        if self.live.is_some() || self.busy.is_some() {
+            return Ok(());
+        }
+        if let Some(operation) = self.operations.pop_front() {
+            self.operate(operation, ctx);
+            return Ok(());
+        }
+        let rows = self.open_rows();
+        let Some(first) = rows.first() else {
+            self.permit = None;
+            self.feed = None;
+            self.rest(ctx);
+            return Ok(());
+        };
+        if let Some(stop) = last_stop(&rows) {
+            let before: Vec<InboxRow> = rows
+                .iter()
+                .take_while(|row| row.seq < stop)
+                .filter(|row| row.state == InboxState::Pending)
+                .cloned()
+                .collect();
+            if !before.is_empty() {
+                self.drop_rows(before, "stop", ctx);
+                return Ok(());
+            }
+        }
+        let Some(permit) = self.take_permit(ctx) else {
+            return Ok(());
+        };
+        let is_fresh = first.state == InboxState::Pending && first.attempts == 0;
+        self.claim(ctx);
+        if is_fresh {
+            // The claim is on its way to the disk: the turn may prepare and ask meanwhile.
+            self.begin(Arc::new(first.clone()), true, permit, ctx)
+        } else {
+            self.permit = Some(permit);
+            Ok(())
+        }
+    }
+
+    fn take_permit(&mut self, ctx: &mut Context<Self>) -> Option<OwnedSemaphorePermit> {
+        if let Some(permit) = self.permit.take() {
+            return Some(permit);
+        }
+        let turns = self.deps().shared.turns.clone();
+        if let Ok(permit) = turns.clone().try_acquire_owned() {
+            return Some(permit);
+        }
+        self.busy = Some(Busy::Waiting);
+        ctx.note("waits for other sessions' turns");
+        let permit = async move {
+            // The semaphore is never closed; if it were, waiting is what is left.
+            match turns.acquire_owned().await {
+                Ok(permit) => permit,
+                Err(_) => std::future::pending().await,
+            }
+        };
+        ctx.task(Task::new("permit").kind("wait"), permit, SessionMail::Permitted);
+        None
+    }
+
+    fn claim(&mut self, ctx: &mut Context<Self>) {
+        self.busy = Some(Busy::Claiming);
+        let (ledger, key) = (self.deps().ledger.clone(), self.args.key.clone());
+        let claim = async move { ledger.begin_turn(&key, crate::event::now_ms()).await };
+        ctx.task(Task::new("claim").kind("claim"), claim, |claimed| {
+            SessionMail::Claimed(Box::new(claimed))
+        });
+    }
+
+    fn begin(
+        &mut self,
+        row: Arc<InboxRow>,
+        early: bool,
+        permit: OwnedSemaphorePermit,
+        ctx: &mut Context<Self>,
+    ) -> Result<(), ExitError> {
+        self.turns += 1;
+        let (claim, claimed) = watch::channel(None);
+        let (over, _) = watch::channel(false);
+        let is_same_run = |feed: &&Arc<Feed>| *feed.run_id() == row.run_id;
+        let feed = self.feed.as_ref().filter(is_same_run).cloned();
+        let feed = feed.unwrap_or_else(|| {
+            Arc::new(Feed::new(
+                self.args.deps.events.clone(),
+                self.args.key.clone(),
+                row.run_id.clone(),
+            ))
+        });
+        self.feed = Some(feed.clone());
+        let args = TurnArgs {
+            deps: self.args.deps.clone(),
+            slot: self.slot.clone(),
+            row: row.clone(),
+            claim: claimed,
+            early,
+            feed,
+            crash: self.crash.clone(),
+            over: over.clone(),
+        };
+        let id = ChildId::new(format!("turn/{}", self.turns));
+        let spec = ChildSpec::actor::<Turn>(id.clone(), args)
+            .restart(Restart::Temporary)
+            .shutdown(Shutdown::Within(TURN_STOP))
+            .max_handle(Duration::from_secs(2));
+        let address = ctx.child::<Turn>(spec)?;
+        self.deps().shared.runs.begin(&self.args.key, &row.run_id);
+        ctx.note(format!("turn {} of run {}", row.seq, row.run_id));
+        self.live = Some(Live {
+            id,
+            address,
+            row,
+            claim,
+            over,
+            _permit: permit,
+        });
+        Ok(())
+    }
+
+    fn on_claimed(
+        &mut self,
+        claimed: Result<Option<TurnStart>, LedgerError>,
+        ctx: &mut Context<Self>,
+    ) -> Result<(), ExitError> {
+        self.busy = None;
+        match (claimed?, &self.live) {
+            (Some(start), Some(live)) if start.turn.0 == live.row.seq => {
+                // What begin_turn hands out for a live turn is the turn's own claim.
+                live.claim.send_replace(Some(Arc::new(start)));
+                Ok(())
+            }
+            (_, Some(live)) => {
+                // The row it began with is gone: it must not answer.
+                let id = live.id.clone();
+                ctx.kill_child(&id, openclaw_runtime::KillReason::Abort);
+                Ok(())
+            }
+            (Some(start), None) => match self.permit.take() {
+                Some(permit) => {
+                    let row = Arc::new(start.row.clone());
+                    self.begin(row, false, permit, ctx)?;
+                    if let Some(live) = &self.live {
+                        live.claim.send_replace(Some(Arc::new(start)));
+                    }
+                    Ok(())
+                }
+                // The early turn ended before its claim came back: the row is tried again.
+                None => self.next(ctx),
+            },
+            (None, None) => self.next(ctx),
+        }
+    }
+
+    fn on_work(&mut self, ctx: &mut Context<Self>) -> Result<(), ExitError> {
+        self.activity += 1;
+        if let Some(live) = &self.live {
+            let rows = self.open_rows();
+            if last_stop(&rows).is_some_and(|stop| stop > live.row.seq) {
+                self.abort_live("stop");
+            }
+            return Ok(());
+        }
+        self.next(ctx)
+    }
+
+    fn abort_live(&self, reason: &'static str) {
+        if let Some(live) = &self.live {
+            // Full means that its own tasks flooded it, which their number forbids; down means it
+            // is over. In both cases there is nothing left to abort.
+            drop(live.address.try_send(TurnMail::Abort(reason)));
+        }
+    }
+
+    fn on_abort(
+        &mut self,
+        run: Option<RunId>,
+        reason: &'static str,
+        ctx: &mut Context<Self>,
+    ) -> Vec<RunId> {
+        let is_meant = |id: &RunId| run.as_ref().is_none_or(|run| run == id);
+        let mut ended = Vec::new();
+        let mut live_seq = None;
+        if let Some(live) = &self.live {
+            live_seq = Some(live.row.seq);
+            if is_meant(&live.row.run_id) {
+                ended.push(live.row.run_id.clone());
+                self.abort_live(reason);
+            }
+        }
+        let waiting: Vec<InboxRow> = self
+            .open_rows()
+            .into_iter()
+            .filter(|row| Some(row.seq) != live_seq && is_meant(&row.run_id))
+            .filter(|row| row.state == InboxState::Pending && !command::is_stop(&row.body.text))
+            .collect();
+        ended.extend(waiting.iter().map(|row| row.run_id.clone()));
+        if !waiting.is_empty() {
+            self.drop_rows(waiting, reason, ctx);
+        }
+        ended
+    }
+
+    fn on_turn_exited(&mut self, exit: &ChildExit, ctx: &mut Context<Self>) -> Result<(), ExitError> {
+        let Some(live) = self.live.take() else {
+            return Ok(());
+        };
+        self.deps().shared.runs.end(&self.args.key);
+        if exit.exit.is_clean() && *live.over.borrow() {
+            self.crash = None;
+            self.feed = None;
+        } else {
+            tracing::warn!(
+                session = %self.args.key, row = live.row.seq, exit = %exit.exit,
+                "a turn ended before its commit; its row is tried again"
+            );
+            self.crash = Some(match exit.exit.crash() {
+                Some(crash) => crash.to_string(),
+                None => exit.exit.to_string(),
+            });
+        }
+        if self.deps().ledger.failed().is_some() {
+            return Ok(()); // nothing can be claimed; the process is about to end
+        }
+        self.next(ctx)
+    }
+
+    fn rest(&mut self, ctx: &mut Context<Self>) {
+        self.activity += 1;
+        ctx.note("idle");
+        let mail = SessionMail::IdleFor(self.activity);
+        ctx.after(self.deps().shared.idle, mail);
+    }
+}
+
+/// The number of the last row that says stop and has not been begun.
+fn last_stop(rows: &[InboxRow]) -> Option<u64> {
+    rows.iter()
+        .rev()
+        .find(|row| row.state == InboxState::Pending && command::is_stop(&row.body.text))
+        .map(|row| row.seq)
+}
+
+impl Actor for Session {
+    const KIND: &'static str = "session";
+    type Mail = SessionMail;
+    type Args = SessionArgs;
+
+    fn init(args: SessionArgs, _ctx: &mut Context<Self>) -> Result<Self, ExitError> {
+        args.deps.shared.runs.end(&args.key);
+        Ok(Self {
+            args,
+            slot: Slot::default(),
+            live: None,
+            busy: None,
+            permit: None,
+            operations: VecDeque::new(),
+            feed: None,
+            crash: None,
+            activity: 0,
+            turns: 0,
+        })
+    }
+
+    fn started(&mut self, ctx: &mut Context<Self>) -> Result<(), ExitError> {
+        self.next(ctx)
+    }
+
+    fn handle(&mut self, mail: SessionMail, ctx: &mut Context<Self>) -> Result<(), ExitError> {
+        match mail {
+            SessionMail::Work => self.on_work(ctx),
+            SessionMail::Abort { run, reason, reply } => {
+                let ended = self.on_abort(run, reason, ctx);
+                if let Some(reply) = reply {
+                    reply.send(ended);
+                }
+                Ok(())
+            }
+            SessionMail::Operate(operation) => {
+                self.activity += 1;
+                if operation.ends_turns() {
+                    self.abort_live("reset");
+                }
+                self.operations.push_back(operation);
+                self.next(ctx)
+            }
+            SessionMail::Permitted(permit) => {
+                self.permit = Some(permit);
+                self.busy = None;
+                self.next(ctx)
+            }
+            SessionMail::Claimed(claimed) => self.on_claimed(*claimed, ctx),
+            SessionMail::Dropped(dropped) => {
+                self.busy = None;
+                dropped?;
+                self.next(ctx)
+            }
+            SessionMail::Operated => {
+                self.busy = None;
+                self.next(ctx)
+            }
+            SessionMail::IdleFor(activity) => {
+                let is_idle = activity == self.activity
+                    && self.live.is_none()
+                    && self.busy.is_none()
+                    && self.operations.is_empty();
+                if is_idle && self.deps().ledger.pending(&self.args.key) == 0 {
+                    // The router looks again once this actor is gone, so a row that comes in
+                    // between is not missed.
+                    let key = self.args.key.clone();
+                    self.args.router.nudge(RouterMail::Left(key));
+                    ctx.stop();
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn child_exited(&mut self, exit: ChildExit, ctx: &mut Context<Self>) -> Result<(), ExitError> {
+        if self.live.as_ref().is_some_and(|live| live.id == exit.id) {
+            return self.on_turn_exited(&exit, ctx);
+        }
+        if exit.exit.is_clean() {
+            return Ok(());
+        }
+        Err(ExitError::child(exit))
+    }
+
+    fn stopping(&mut self, ctx: &mut Context<Self>) -> Option<BoxFuture<'static, ()>> {
+        let live = self.live.as_ref()?;
+        ctx.note("finishes its turn");
+        let mut over = live.over.subscribe();
+        Some(Box::pin(async move {
+            // Bounded by the spec's shutdown time; what isn't done then is resumed from its rows.
+            drop(over.wait_for(|over| *over).await);
+        }))
+    }
+}

@@ -1,0 +1,465 @@
+//! One turn: performs what the plan decides.
+//!
+//! Owns: the plan of one turn and the tasks under it (call, tool, commit).
+//! Started by: its session, for one claimed row; never restarted by a supervisor.
+//! Crashes: when a task of its own panics or the ledger refuses; the session tries the row again.
+//! Survives: the row, the steps, and whatever was committed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use openclaw_channel::typing::TypingGuard;
+use openclaw_ledger::InboxRow;
+use openclaw_ledger::LedgerError;
+use openclaw_ledger::StepIntent;
+use openclaw_ledger::TurnNo;
+use openclaw_ledger::TurnStart;
+use openclaw_protocol::Content;
+use openclaw_protocol::Message;
+use openclaw_protocol::message::AssistantMessage;
+use openclaw_protocol::message::ToolResultMessage;
+use openclaw_runtime::Actor;
+use openclaw_runtime::ChildExit;
+use openclaw_runtime::ChildId;
+use openclaw_runtime::Context;
+use openclaw_runtime::Exit;
+use openclaw_runtime::ExitError;
+use openclaw_runtime::KillReason;
+use openclaw_runtime::Mail;
+use openclaw_runtime::Task;
+use tokio::sync::watch;
+
+use crate::call;
+use crate::commit;
+use crate::commit::Ending;
+use crate::commit::Told;
+use crate::commit::TurnError;
+use crate::conversation::Slot;
+use crate::deps::Deps;
+use crate::event::Feed;
+use crate::event::Phase;
+use crate::event::ToolEvent;
+use crate::event::What;
+use crate::event::now_ms;
+use crate::notice;
+use crate::plan::CallFailure;
+use crate::plan::Effect;
+use crate::plan::Event;
+use crate::plan::Outcome;
+use crate::plan::Plan;
+use crate::plan::ToolUse;
+use crate::prepare;
+use crate::prepare::Next;
+use crate::prepare::Prepared;
+
+mod step;
+
+/// Longest a turn may still work after the session was told to stop: a process that is asked to end
+/// ends within five seconds, and what is not done by then is resumed from its rows.
+const LAST_WORDS: Duration = Duration::from_secs(3);
+
+/// The claim as it becomes durable; the sender is dropped when there is none.
+pub type ClaimWatch = watch::Receiver<Option<Arc<TurnStart>>>;
+
+/// Mail of a turn; all but `Abort` comes from its own tasks.
+#[derive(Debug)]
+pub enum TurnMail {
+    Abort(&'static str),
+    Claimed(Option<Arc<TurnStart>>),
+    Prepared(Box<Result<Prepared, LedgerError>>),
+    CallEnded(u32, Box<Result<AssistantMessage, CallFailure>>),
+    PauseOver(u32),
+    IntentStored(u32, Result<(), LedgerError>),
+    ToolEnded(u32, Box<ToolResultMessage>),
+    ResultStored(u32, Result<(), LedgerError>),
+    Committed(Box<Result<Told, TurnError>>),
+    Deadline,
+}
+
+impl Mail for TurnMail {
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Abort(_) => "abort",
+            Self::Claimed(_) => "claimed",
+            Self::Prepared(_) => "prepared",
+            Self::CallEnded(..) => "call_ended",
+            Self::PauseOver(_) => "pause_over",
+            Self::IntentStored(..) => "intent_stored",
+            Self::ToolEnded(..) => "tool_ended",
+            Self::ResultStored(..) => "result_stored",
+            Self::Committed(_) => "committed",
+            Self::Deadline => "deadline",
+        }
+    }
+}
+
+/// What a turn is made from.
+#[derive(Clone)]
+pub struct TurnArgs {
+    pub deps: Arc<Deps>,
+    pub slot: Slot,
+    pub row: Arc<InboxRow>,
+    pub claim: ClaimWatch,
+    /// The row is fresh: the model may be asked before the claim is durable.
+    pub early: bool,
+    pub feed: Arc<Feed>,
+    /// What ended the attempt before this one.
+    pub crash: Option<String>,
+    /// Set when the turn is over, so that an ordered stop can wait for it.
+    pub over: watch::Sender<bool>,
+}
+
+/// A running turn.
+pub struct Turn {
+    args: TurnArgs,
+    plan: Plan,
+    prepared: Option<Arc<Prepared>>,
+    budget: Duration,
+    begun: tokio::time::Instant,
+    /// Calls and pauses so far; tells late mail from the current one's.
+    epoch: u32,
+    call: Option<ChildId>,
+    tool: Option<(ChildId, u32, ToolUse)>,
+    told: Option<Told>,
+    _typing: Option<TypingGuard>,
+}
+
+impl Turn {
+    fn feed(&mut self, event: Event, ctx: &mut Context<Self>) {
+        let effects = self.plan.on(event);
+        for effect in effects {
+            self.perform(effect, ctx);
+        }
+        ctx.note(format!("turn {}: {}", self.args.row.seq, self.plan.note()));
+    }
+
+    fn perform(&mut self, effect: Effect, ctx: &mut Context<Self>) {
+        match effect {
+            Effect::Call => self.call(ctx),
+            Effect::Pause(pause) => {
+                self.epoch += 1;
+                ctx.after(pause, TurnMail::PauseOver(self.epoch));
+            }
+            Effect::StoreIntent { k, call } => self.store_intent(k, call, ctx),
+            Effect::RunTool { k, call } => self.run_tool(k, call, ctx),
+            Effect::StoreResult { k, result } => self.store_result(k, result, ctx),
+            Effect::Cancel => self.cancel(ctx),
+            Effect::Commit(outcome) => self.commit(outcome, ctx),
+            Effect::Finish(outcome) => self.finish(outcome, ctx),
+        }
+    }
+
+    fn call(&mut self, ctx: &mut Context<Self>) {
+        let Some(prepared) = self.prepared.clone() else {
+            return;
+        };
+        let Next::Ask { system, tools } = &prepared.next else {
+            return;
+        };
+        self.epoch += 1;
+        let epoch = self.epoch;
+        let mut messages = Vec::with_capacity(prepared.history.len() + 1 + self.plan.said().len());
+        messages.extend(prepared.history.iter().cloned());
+        messages.push(prepared.user.clone());
+        messages.extend(self.plan.said().iter().cloned());
+        let request = openclaw_provider::ModelRequest {
+            model: prepared.chosen.model.clone(),
+            system: system.to_string(),
+            messages: messages.into(),
+            tools: tools.clone(),
+            max_tokens: prepared.chosen.max_tokens,
+            session: self.args.row.session.clone(),
+            params: step::params(&prepared),
+        };
+        let task = Task::new(format!("call/{epoch}"))
+            .kind("call")
+            .deadline(self.left());
+        let deps = &self.args.deps;
+        let feed = self.args.feed.clone();
+        let future = call::run(deps.models.clone(), prepared.chosen.clone(), request, feed);
+        let id = ctx.task(task, future, move |ended| {
+            TurnMail::CallEnded(epoch, Box::new(ended))
+        });
+        self.call = Some(id);
+    }
+
+    fn left(&self) -> Duration {
+        self.budget
+            .saturating_sub(self.begun.elapsed())
+            .max(Duration::from_millis(1))
+    }
+
+    fn cancel(&mut self, ctx: &mut Context<Self>) {
+        self.epoch += 1;
+        if let Some(call) = self.call.take() {
+            ctx.kill_child(&call, KillReason::Abort);
+        }
+        if let Some((tool, _, _)) = self.tool.take() {
+            ctx.kill_child(&tool, KillReason::Abort);
+        }
+    }
+
+    fn commit(&mut self, outcome: Outcome, ctx: &mut Context<Self>) {
+        let ending = Ending {
+            row: self.args.row.clone(),
+            prepared: self.prepared.clone(),
+            said: self.plan.said().to_vec(),
+            outcome,
+            crash: self.args.crash.clone(),
+        };
+        let future = commit::commit(self.args.deps.clone(), self.args.slot.clone(), ending);
+        ctx.task(Task::new("commit").kind("commit"), future, |told| {
+            TurnMail::Committed(Box::new(told))
+        });
+    }
+
+    fn finish(&mut self, outcome: Outcome, ctx: &mut Context<Self>) {
+        let feed = &self.args.feed;
+        let told = self.told.take();
+        let (message, usage) = match &told {
+            Some(told) => (told.message.clone(), Some(told.usage)),
+            None => (None, None),
+        };
+        match outcome {
+            Outcome::Done => {
+                feed.publish(What::Lifecycle(Phase::End { aborted: false }));
+                feed.publish(What::Final {
+                    message,
+                    usage,
+                    stop_reason: told.as_ref().map(|t| t.stop_reason.clone()).unwrap_or_default(),
+                    model: told.map(|told| told.model).unwrap_or_default(),
+                });
+            }
+            Outcome::Aborted { reason } => {
+                feed.publish(What::Lifecycle(Phase::End { aborted: true }));
+                feed.publish(What::Aborted {
+                    reason,
+                    partial: message,
+                });
+            }
+            Outcome::Failed { notice } | Outcome::Dead { notice } => {
+                feed.publish(What::Lifecycle(Phase::Error(notice.clone())));
+                feed.publish(What::Failed { message: notice });
+            }
+        }
+        self.args.over.send_replace(true);
+        ctx.stop();
+    }
+
+    fn on_claimed(&mut self, start: Option<Arc<TurnStart>>, ctx: &mut Context<Self>) -> Result<(), ExitError> {
+        let Some(start) = start else {
+            return Err(ExitError::new("the session gave up the claim of this turn"));
+        };
+        if start.turn.0 != self.args.row.seq {
+            return Err(ExitError::new(format!(
+                "the claim is for row {}, not for row {}",
+                start.turn, self.args.row.seq
+            )));
+        }
+        self.feed(Event::Claimed(step::claim(&start)), ctx);
+        Ok(())
+    }
+
+    fn on_prepared(&mut self, prepared: Prepared, ctx: &mut Context<Self>) {
+        self.args.feed.begin(&prepared.session_id);
+        let chosen = &prepared.chosen.model;
+        self.plan.answers_as(&chosen.provider, &chosen.model);
+        let event = match &prepared.next {
+            Next::Ask { .. } => Event::Prepared {
+                early: self.args.early,
+            },
+            Next::Answer(text) => Event::Answered(AssistantMessage {
+                content: vec![Content::text(text.clone())],
+                api: "openclaw".to_owned(),
+                provider: "openclaw".to_owned(),
+                model: "gateway-injected".to_owned(),
+                timestamp: now_ms(),
+                extra: prepare::command_mark(),
+                ..AssistantMessage::default()
+            }),
+            Next::Refuse(notice) => Event::Unprepared {
+                notice: notice.clone(),
+            },
+        };
+        self.prepared = Some(Arc::new(prepared));
+        self.feed(event, ctx);
+    }
+
+    fn on_call_ended(
+        &mut self,
+        epoch: u32,
+        ended: Result<AssistantMessage, CallFailure>,
+        ctx: &mut Context<Self>,
+    ) {
+        if epoch != self.epoch {
+            return;
+        }
+        self.call = None;
+        let event = match ended {
+            Ok(message) => Event::CallDone(message),
+            Err(failure) => Event::CallFailed(failure),
+        };
+        self.feed(event, ctx);
+    }
+
+    /// What had been said when the turn was cut off.
+    fn partial(&self) -> Option<AssistantMessage> {
+        let text = self.args.feed.text();
+        self.call.as_ref()?;
+        let chosen = &self.prepared.as_ref()?.chosen;
+        (!text.trim().is_empty()).then(|| AssistantMessage {
+            content: vec![Content::text(&*text)],
+            api: chosen.api.clone(),
+            provider: chosen.model.provider.clone(),
+            model: chosen.model.model.clone(),
+            timestamp: now_ms(),
+            ..AssistantMessage::default()
+        })
+    }
+
+    fn on_deadline(&mut self, ctx: &mut Context<Self>) {
+        let model = self.prepared.as_ref().map(|p| p.chosen.model.clone());
+        let event = Event::Deadline {
+            notice: notice::deadline(model.as_ref(), self.budget),
+            partial: self.partial(),
+            now_ms: now_ms(),
+        };
+        self.feed(event, ctx);
+    }
+
+    fn on_abort(&mut self, reason: &'static str, ctx: &mut Context<Self>) {
+        let event = Event::Abort {
+            reason,
+            partial: self.partial(),
+            now_ms: now_ms(),
+        };
+        self.feed(event, ctx);
+    }
+
+    /// The call ended without an answer of its own: killed, or by a bug.
+    fn on_call_lost(&mut self, exit: ChildExit, ctx: &mut Context<Self>) -> Result<(), ExitError> {
+        let how = match &exit.exit {
+            Exit::Killed(KillReason::Deadline) => {
+                self.on_deadline(ctx);
+                return Ok(());
+            }
+            Exit::Panicked(_) | Exit::Failed(_) => return Err(ExitError::child(exit)),
+            other => other.to_string(),
+        };
+        let message = self.partial().unwrap_or_default();
+        self.call = None;
+        let model = self.prepared.as_ref().map(|p| p.chosen.model.clone());
+        let model = model.unwrap_or_else(|| openclaw_protocol::ModelRef::new("unknown", "model"));
+        let failure = CallFailure {
+            retryable: true,
+            retry_after: None,
+            notice: notice::call_ended(&model, &how),
+            message,
+        };
+        self.feed(Event::CallFailed(failure), ctx);
+        Ok(())
+    }
+}
+
+impl Actor for Turn {
+    const KIND: &'static str = "turn";
+    type Mail = TurnMail;
+    type Args = TurnArgs;
+
+    fn init(args: TurnArgs, _ctx: &mut Context<Self>) -> Result<Self, ExitError> {
+        let seconds = (args.deps.config)().agents.defaults.or_default().timeout_seconds;
+        let typing = args
+            .row
+            .reply
+            .as_ref()
+            .filter(|_| args.row.body.deliver)
+            .map(|route| args.deps.typing.start(route));
+        Ok(Self {
+            args,
+            plan: Plan::new(),
+            prepared: None,
+            budget: Duration::from_secs(seconds.max(1)),
+            begun: tokio::time::Instant::now(),
+            epoch: 0,
+            call: None,
+            tool: None,
+            told: None,
+            _typing: typing,
+        })
+    }
+
+    fn started(&mut self, ctx: &mut Context<Self>) -> Result<(), ExitError> {
+        let mut claim = self.args.claim.clone();
+        let claimed = async move {
+            let start = claim.wait_for(Option::is_some).await;
+            start.ok().and_then(|start| start.clone())
+        };
+        ctx.task(Task::new("claim").kind("claim"), claimed, TurnMail::Claimed);
+        let is_poison = (self.args.claim.borrow().as_ref()).is_some_and(|start| start.exhausted);
+        if is_poison {
+            return Ok(()); // whatever crashed the turn thrice is not touched again
+        }
+        let prepared = prepare::prepare(
+            self.args.deps.clone(),
+            self.args.slot.clone(),
+            self.args.row.clone(),
+        );
+        ctx.task(Task::new("prepare").kind("prepare"), prepared, |prepared| {
+            TurnMail::Prepared(Box::new(prepared))
+        });
+        ctx.after(self.budget, TurnMail::Deadline);
+        Ok(())
+    }
+
+    fn handle(&mut self, mail: TurnMail, ctx: &mut Context<Self>) -> Result<(), ExitError> {
+        match mail {
+            TurnMail::Claimed(start) => self.on_claimed(start, ctx)?,
+            TurnMail::Prepared(prepared) => self.on_prepared((*prepared)?, ctx),
+            TurnMail::CallEnded(epoch, ended) => self.on_call_ended(epoch, *ended, ctx),
+            TurnMail::PauseOver(epoch) if epoch == self.epoch => self.feed(Event::PauseOver, ctx),
+            TurnMail::PauseOver(_) => {}
+            TurnMail::IntentStored(k, stored) => {
+                stored?;
+                self.feed(Event::IntentStored(k), ctx);
+            }
+            TurnMail::ToolEnded(k, result) => self.on_tool_ended(k, *result, ctx),
+            TurnMail::ResultStored(k, stored) => {
+                stored?;
+                self.feed(Event::ResultStored(k), ctx);
+            }
+            TurnMail::Committed(told) => {
+                self.told = Some((*told)?);
+                self.feed(Event::Committed, ctx);
+            }
+            TurnMail::Abort(reason) => self.on_abort(reason, ctx),
+            TurnMail::Deadline => self.on_deadline(ctx),
+        }
+        Ok(())
+    }
+
+    fn child_exited(&mut self, exit: ChildExit, ctx: &mut Context<Self>) -> Result<(), ExitError> {
+        if exit.exit.is_clean() {
+            return Ok(());
+        }
+        if self.call.as_ref() == Some(&exit.id) {
+            return self.on_call_lost(exit, ctx);
+        }
+        if self.tool.as_ref().is_some_and(|(id, _, _)| *id == exit.id) {
+            self.on_tool_lost(&exit, ctx);
+            return Ok(());
+        }
+        match exit.exit {
+            // Cancelled by this turn; nobody waits for it.
+            Exit::Killed(KillReason::Abort) => Ok(()),
+            _ => Err(ExitError::child(exit)),
+        }
+    }
+
+    fn stopping(&mut self, _ctx: &mut Context<Self>) -> Option<openclaw_runtime::BoxFuture<'static, ()>> {
+        let mut over = self.args.over.subscribe();
+        Some(Box::pin(async move {
+            let done = over.wait_for(|over| *over);
+            drop(tokio::time::timeout(LAST_WORDS, done).await);
+        }))
+    }
+}
