@@ -46,9 +46,7 @@ pub fn session_for(config: &Config, arrival: &Arrival<'_>) -> SessionKey {
             let topic = thread.filter(|_| arrival.is_topic);
             SessionKey::group(&agent, arrival.channel, &arrival.chat.id, topic)
         }
-        ChatKind::Channel => {
-            SessionKey::channel(&agent, arrival.channel, &arrival.chat.id, thread)
-        }
+        ChatKind::Channel => SessionKey::channel(&agent, arrival.channel, &arrival.chat.id, thread),
     }
 }
 
@@ -157,8 +155,11 @@ mod tests {
     fn the_most_precise_binding_wins() {
         let config = config(vec![
             binding("work", json!({"channel": "telegram", "accountId": "*"})),
-            binding("kids", json!({"channel": "telegram", "accountId": "*",
-                "peer": {"kind": "direct", "id": "42"}})),
+            binding(
+                "kids",
+                json!({"channel": "telegram", "accountId": "*",
+                "peer": {"kind": "direct", "id": "42"}}),
+            ),
             binding("nobody", json!({"channel": "telegram"})),
         ]);
         let direct = chat(ChatKind::Direct, "42");

@@ -12,10 +12,12 @@ use openclaw_protocol::Content;
 use openclaw_protocol::StopReason;
 use openclaw_protocol::message::AssistantMessage;
 use openclaw_protocol::message::Extra;
+use openclaw_provider::CallOutcome;
 use openclaw_provider::ModelError;
 use openclaw_provider::ModelErrorKind;
 use openclaw_provider::ModelEvent;
 use openclaw_provider::ModelRequest;
+use openclaw_provider::ModelStream;
 use openclaw_runtime::fault;
 use serde_json::json;
 use tokio::time::Instant;
@@ -37,11 +39,7 @@ pub async fn run(
     feed: Arc<Feed>,
 ) -> Result<AssistantMessage, CallFailure> {
     let mut answer = Answer::new(&chosen, feed);
-    let outcome = match stream(&*models, &chosen, request, &mut answer).await {
-        Ok(()) => Ok(()),
-        Err(error) => Err(error),
-    };
-    models.report(&chosen.model, outcome.as_ref().map(|()| ()));
+    let outcome = attempt(&*models, &chosen, request, &mut answer).await;
     answer.flush();
     match outcome {
         Ok(()) => Ok(answer.message),
@@ -54,20 +52,31 @@ pub async fn run(
     }
 }
 
-async fn stream(
+async fn attempt(
     models: &dyn Models,
     chosen: &Chosen,
     request: ModelRequest,
     answer: &mut Answer,
 ) -> Result<(), ModelError> {
-    let injected =
-        |error: fault::Injected| ModelError::new(ModelErrorKind::Network, error.to_string());
     fault::point_async!("turn.before_call")
         .await
         .map_err(injected)?;
     // The permit lives in this future: dropping the future gives it back.
     let leased = models.lease(&chosen.model).await?;
-    let mut events = leased.client.stream(request);
+    let begun = Instant::now();
+    let outcome = follow(leased.client.stream(request), answer).await;
+    (leased.report)(CallOutcome {
+        error: outcome.as_ref().err().map(|error| error.kind),
+        took: begun.elapsed(),
+        usage: answer.message.usage,
+    });
+    outcome?;
+    fault::point_async!("turn.after_call")
+        .await
+        .map_err(injected)
+}
+
+async fn follow(mut events: ModelStream, answer: &mut Answer) -> Result<(), ModelError> {
     loop {
         let event = match answer.due {
             Some(due) => match tokio::time::timeout_at(due, events.next()).await {
@@ -83,7 +92,7 @@ async fn stream(
             Some(Ok(ModelEvent::Done { usage, stop })) => {
                 answer.message.usage = usage;
                 answer.message.stop_reason = stop;
-                break;
+                return Ok(());
             }
             Some(Ok(event)) => answer.take(event),
             Some(Err(error)) => return Err(error),
@@ -95,9 +104,10 @@ async fn stream(
             }
         }
     }
-    fault::point_async!("turn.after_call")
-        .await
-        .map_err(injected)
+}
+
+fn injected(error: fault::Injected) -> ModelError {
+    ModelError::new(ModelErrorKind::Network, error.to_string())
 }
 
 /// An answer while it grows.
@@ -215,10 +225,7 @@ impl Growing {
             return None;
         }
         let pause = Duration::from_micros(self.all.len() as u64);
-        Some(
-            self.last
-                .map_or_else(Instant::now, |last| last + pause),
-        )
+        Some(self.last.map_or_else(Instant::now, |last| last + pause))
     }
 
     fn take(&mut self, now: Instant) -> Option<(Arc<str>, Arc<str>)> {

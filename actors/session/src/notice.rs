@@ -16,7 +16,9 @@ pub fn model_error(model: &ModelRef, error: &ModelError) -> String {
              models: openclaw models status"
         ),
         ModelErrorKind::Billing => {
-            format!("Top up the account at {provider}, or choose another model: openclaw models list")
+            format!(
+                "Top up the account at {provider}, or choose another model: openclaw models list"
+            )
         }
         ModelErrorKind::ContextOverflow => {
             "The conversation is too long for it. Begin a new one: /new".to_owned()

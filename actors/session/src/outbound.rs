@@ -76,7 +76,11 @@ pub fn rows(row: &InboxRow, reply: &Reply, manner: &Manner, is_notice: bool) -> 
         Some(prefix) if !is_notice => format!("{prefix} {}", reply.text),
         _ => reply.text.clone(),
     };
-    let parts = chunk::split(&text, manner.part, manner.mode);
+    let mode = match manner.mode {
+        ChunkMode::Length => chunk::ChunkMode::Length,
+        ChunkMode::Newline => chunk::ChunkMode::Newline,
+    };
+    let parts = chunk::split(&text, manner.part, mode);
     let count = u16::try_from(parts.len()).unwrap_or(u16::MAX);
     let asked_for = reply.answers.as_ref().and_then(|answers| match answers {
         Answers::Current => row.body.message_id.clone(),
@@ -164,15 +168,17 @@ mod tests {
             part: 10,
             ..Manner::default()
         };
-        let rows = rows(&row(true), &reply("one two three four five"), &manner, false);
+        let rows = rows(
+            &row(true),
+            &reply("one two three four five"),
+            &manner,
+            false,
+        );
         assert!(rows.len() > 1);
         for (n, row) in (1u16..).zip(&rows) {
             assert_eq!(row.payload.part, n);
             assert_eq!(usize::from(row.payload.parts), rows.len());
-            assert_eq!(
-                row.idem_key,
-                format!("agent:main:telegram:direct:42/7/{n}")
-            );
+            assert_eq!(row.idem_key, format!("agent:main:telegram:direct:42/7/{n}"));
             assert_eq!(row.route.reply_to, None);
         }
     }

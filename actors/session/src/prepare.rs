@@ -25,8 +25,8 @@ use crate::envelope;
 use crate::event::now_ms;
 use crate::models::Chosen;
 use crate::notice;
-use crate::outbound::Manner;
 use crate::outbound;
+use crate::outbound::Manner;
 use crate::prompt::Ask;
 use crate::reset;
 use crate::status;
@@ -64,7 +64,11 @@ pub enum Next {
 }
 
 /// Gathers what a turn needs.
-pub async fn prepare(deps: Arc<Deps>, slot: Slot, row: Arc<InboxRow>) -> Result<Prepared, LedgerError> {
+pub async fn prepare(
+    deps: Arc<Deps>,
+    slot: Slot,
+    row: Arc<InboxRow>,
+) -> Result<Prepared, LedgerError> {
     let key = &row.session;
     let config = (deps.config)();
     let session = config.session.or_default();
@@ -175,12 +179,8 @@ async fn ask(
     let tools = deps.toolbox.specs();
     let is_private = inbound.chat.kind == ChatKind::Direct;
     let job = {
-        let (deps, agent, cwd, tools) = (
-            deps.clone(),
-            agent.clone(),
-            cwd.to_owned(),
-            tools.clone(),
-        );
+        let (deps, agent, cwd, tools) =
+            (deps.clone(), agent.clone(), cwd.to_owned(), tools.clone());
         move || {
             workspace::seed(&cwd, agent.defaults.skip_bootstrap)?;
             let name = agent.identity.name.as_deref().or(agent.name.as_deref());

@@ -104,7 +104,17 @@ mod tests {
             idle_minutes: Some(30),
             ..rule(ResetMode::Idle)
         };
-        assert!(!is_due(&idle, SUNDAY_9_30 - HOUR / 3, SUNDAY_9_30, &TimeZone::UTC));
-        assert!(is_due(&idle, SUNDAY_9_30 - HOUR / 2, SUNDAY_9_30, &TimeZone::UTC));
+        assert!(!is_due(
+            &idle,
+            SUNDAY_9_30 - HOUR / 3,
+            SUNDAY_9_30,
+            &TimeZone::UTC
+        ));
+        assert!(is_due(
+            &idle,
+            SUNDAY_9_30 - HOUR / 2,
+            SUNDAY_9_30,
+            &TimeZone::UTC
+        ));
     }
 }

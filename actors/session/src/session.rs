@@ -41,7 +41,7 @@ use crate::turn::Turn;
 use crate::turn::TurnArgs;
 use crate::turn::TurnMail;
 
-pub(crate) mod drop;
+mod discard;
 pub(crate) mod operation;
 
 pub use self::operation::Operation;
@@ -202,7 +202,11 @@ impl Session {
                 Err(_) => std::future::pending().await,
             }
         };
-        ctx.task(Task::new("permit").kind("wait"), permit, SessionMail::Permitted);
+        ctx.task(
+            Task::new("permit").kind("wait"),
+            permit,
+            SessionMail::Permitted,
+        );
         None
     }
 
@@ -347,7 +351,11 @@ impl Session {
         ended
     }
 
-    fn on_turn_exited(&mut self, exit: &ChildExit, ctx: &mut Context<Self>) -> Result<(), ExitError> {
+    fn on_turn_exited(
+        &mut self,
+        exit: &ChildExit,
+        ctx: &mut Context<Self>,
+    ) -> Result<(), ExitError> {
         let Some(live) = self.live.take() else {
             return Ok(());
         };

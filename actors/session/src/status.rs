@@ -42,7 +42,10 @@ fn who(row: &InboxRow) -> String {
         .map(|name| format!(" (@{name})"))
         .unwrap_or_default();
     let name = sender.name.as_deref().unwrap_or("no name");
-    format!("You are {name}{username}, id {}, over {}.", sender.id, row.source)
+    format!(
+        "You are {name}{username}, id {}, over {}.",
+        sender.id, row.source
+    )
 }
 
 fn status(facts: &Facts<'_>) -> String {

@@ -15,7 +15,6 @@ use openclaw_ledger::StepIntent;
 use openclaw_ledger::TurnNo;
 use openclaw_ledger::TurnStart;
 use openclaw_protocol::Content;
-use openclaw_protocol::Message;
 use openclaw_protocol::message::AssistantMessage;
 use openclaw_protocol::message::ToolResultMessage;
 use openclaw_runtime::Actor;
@@ -226,7 +225,10 @@ impl Turn {
                 feed.publish(What::Final {
                     message,
                     usage,
-                    stop_reason: told.as_ref().map(|t| t.stop_reason.clone()).unwrap_or_default(),
+                    stop_reason: told
+                        .as_ref()
+                        .map(|t| t.stop_reason.clone())
+                        .unwrap_or_default(),
                     model: told.map(|told| told.model).unwrap_or_default(),
                 });
             }
@@ -246,7 +248,11 @@ impl Turn {
         ctx.stop();
     }
 
-    fn on_claimed(&mut self, start: Option<Arc<TurnStart>>, ctx: &mut Context<Self>) -> Result<(), ExitError> {
+    fn on_claimed(
+        &mut self,
+        start: Option<Arc<TurnStart>>,
+        ctx: &mut Context<Self>,
+    ) -> Result<(), ExitError> {
         let Some(start) = start else {
             return Err(ExitError::new("the session gave up the claim of this turn"));
         };
@@ -367,7 +373,11 @@ impl Actor for Turn {
     type Args = TurnArgs;
 
     fn init(args: TurnArgs, _ctx: &mut Context<Self>) -> Result<Self, ExitError> {
-        let seconds = (args.deps.config)().agents.defaults.or_default().timeout_seconds;
+        let seconds = (args.deps.config)()
+            .agents
+            .defaults
+            .or_default()
+            .timeout_seconds;
         let typing = args
             .row
             .reply
@@ -455,7 +465,10 @@ impl Actor for Turn {
         }
     }
 
-    fn stopping(&mut self, _ctx: &mut Context<Self>) -> Option<openclaw_runtime::BoxFuture<'static, ()>> {
+    fn stopping(
+        &mut self,
+        _ctx: &mut Context<Self>,
+    ) -> Option<openclaw_runtime::BoxFuture<'static, ()>> {
         let mut over = self.args.over.subscribe();
         Some(Box::pin(async move {
             let done = over.wait_for(|over| *over);

@@ -23,6 +23,8 @@ use crate::transcript::Scribe;
 #[derive(Debug, Default)]
 pub(crate) struct Foreign {
     agents: Mutex<HashMap<String, Arc<Vec<(SessionKey, Entry)>>>>,
+    /// Held while one is taken in: two readers of one session must not both store its lines.
+    taking: tokio::sync::Mutex<()>,
 }
 
 impl Foreign {
@@ -54,9 +56,13 @@ pub(crate) async fn first_touch(
     deps: &Deps,
     key: &SessionKey,
 ) -> Result<Option<Entry>, LedgerError> {
+    if entries(deps, key.agent_str()).await.is_empty() {
+        return Ok(None);
+    }
+    let _taking = deps.shared.foreign.taking.lock().await;
     let known = entries(deps, key.agent_str()).await;
     let Some((_, entry)) = known.iter().find(|(other, _)| other == key) else {
-        return Ok(None);
+        return Ok(crate::conversation::entry_of(&deps.ledger, key));
     };
     let entry = entry.clone();
     let Some(session_id) = entry::session_id(&entry).map(str::to_owned) else {
@@ -105,11 +111,7 @@ fn lines(dir: &Path, entry: &Value, session_id: &str) -> Vec<Value> {
         .map(Path::new)
         .filter(|path| path.is_file());
     let by_id = project::transcript(dir, Some(entry), session_id);
-    let Some(path) = by_id
-        .as_deref()
-        .filter(|path| path.is_file())
-        .or(named)
-    else {
+    let Some(path) = by_id.as_deref().filter(|path| path.is_file()).or(named) else {
         return Vec::new();
     };
     let text = match std::fs::read(path) {

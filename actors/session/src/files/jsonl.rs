@@ -195,7 +195,12 @@ mod tests {
 
     fn rows(n: u64) -> Vec<(u64, Value)> {
         (1..=n)
-            .map(|n| (n, json!({"type": "message", "id": format!("{n:08x}"), "n": n})))
+            .map(|n| {
+                (
+                    n,
+                    json!({"type": "message", "id": format!("{n:08x}"), "n": n}),
+                )
+            })
             .collect()
     }
 

@@ -134,7 +134,11 @@ fn round(ledger: &Ledger, mut job: Job) -> (Written, Vec<Foreign>) {
     if let Err(failure) = write() {
         error = Some(format!("{}: {failure}", job.dir.display()));
     }
-    let left = if error.is_some() { keys } else { BTreeSet::new() };
+    let left = if error.is_some() {
+        keys
+    } else {
+        BTreeSet::new()
+    };
     (Written { known, error, left }, foreign)
 }
 
@@ -162,7 +166,10 @@ pub(crate) fn transcript(dir: &Path, entry: Option<&Value>, session_id: &str) ->
                 .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
     };
     if !is_plain(session_id) {
-        tracing::warn!(session_id, "a session id that can't be a file name is left out");
+        tracing::warn!(
+            session_id,
+            "a session id that can't be a file name is left out"
+        );
         return None;
     }
     let named = entry

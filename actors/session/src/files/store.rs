@@ -137,6 +137,9 @@ mod tests {
             .unwrap()
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
             .collect();
-        assert!(names.len() == 1 && names[0].starts_with("sessions.json.bak-"), "{names:?}");
+        assert!(
+            names.len() == 1 && names[0].starts_with("sessions.json.bak-"),
+            "{names:?}"
+        );
     }
 }

@@ -77,7 +77,7 @@ impl Session {
     }
 }
 
-async fn reset(deps: &Deps, slot: &Slot, key: &SessionKey) -> Result<Entry, LedgerError> {
+async fn reset(deps: &Arc<Deps>, slot: &Slot, key: &SessionKey) -> Result<Entry, LedgerError> {
     let mut guard = slot.lock().await;
     if guard.is_none() {
         // An existing file is imported first, so that what the entry keeps isn't lost.
@@ -100,7 +100,7 @@ async fn reset(deps: &Deps, slot: &Slot, key: &SessionKey) -> Result<Entry, Ledg
 }
 
 async fn delete(
-    deps: &Deps,
+    deps: &Arc<Deps>,
     slot: &Slot,
     key: &SessionKey,
     keep_transcript: bool,
@@ -133,7 +133,7 @@ async fn delete(
 }
 
 async fn inject(
-    deps: &Deps,
+    deps: &Arc<Deps>,
     slot: &Slot,
     key: &SessionKey,
     text: String,

@@ -18,7 +18,7 @@ const RESULT_CHARS: usize = 100_000;
 
 impl Turn {
     pub(super) fn store_intent(&mut self, k: u32, call: ToolUse, ctx: &mut Context<Self>) {
-        let tool = self.args.deps.toolbox.get(&call.name);
+        let tool = self.args.deps.toolbox.get(&call.name).cloned();
         let intent = StepIntent {
             kind: "tool".to_owned(),
             name: call.name,
@@ -46,9 +46,9 @@ impl Turn {
             args: call.arguments.clone(),
         }));
         let row = &self.args.row;
-        let Some(tool) = self.args.deps.toolbox.get(&call.name) else {
-            let text = format!("there is no tool \"{}\"", call.name);
-            let result = result(&call, vec![Content::text(text)], true);
+        let Some(tool) = self.args.deps.toolbox.get(&call.name).cloned() else {
+            let outcome = self.args.deps.toolbox.unknown(&call.name);
+            let result = result(&call, outcome.content, true);
             self.on_tool_ended_now(k, result, ctx);
             return;
         };
@@ -204,4 +204,3 @@ pub(super) fn params(prepared: &Prepared) -> Value {
     }
     Value::Object(params)
 }
-

@@ -26,7 +26,11 @@ impl Session {
             }
             Ok(())
         };
-        ctx.task(Task::new("drop").kind("drop"), dropped, SessionMail::Dropped);
+        ctx.task(
+            Task::new("drop").kind("drop"),
+            dropped,
+            SessionMail::Dropped,
+        );
     }
 }
 

@@ -1,0 +1,167 @@
+//! The past of a session, for people.
+
+use serde_json::json;
+
+use super::*;
+use crate::context;
+use crate::envelope;
+
+/// Longest history in bytes of JSON; the newest messages are kept.
+const HISTORY_BYTES: usize = 6 * 1024 * 1024;
+/// Keys of one preview request.
+const PREVIEWS: usize = 64;
+
+/// The messages of a session.
+#[derive(Debug, Clone, Default)]
+pub struct History {
+    pub session_id: Option<String>,
+    /// Transcript records, each with `__openclaw {id, seq}`; envelopes are taken off.
+    pub messages: Vec<Value>,
+    /// How many there are in all.
+    pub total: usize,
+    pub thinking_level: Option<String>,
+    pub verbose_level: Option<String>,
+    pub active_run: Option<RunId>,
+}
+
+/// The last words of a session.
+#[derive(Debug, Clone)]
+pub struct Preview {
+    pub key: SessionKey,
+    /// `ok`, `empty` or `missing`.
+    pub status: &'static str,
+    /// `{role, text}`.
+    pub items: Vec<Value>,
+}
+
+impl Sessions {
+    /// The last messages of a session.
+    pub async fn history(&self, key: &SessionKey, limit: usize) -> Result<History, SessionError> {
+        let Some(entry) = self.entry(key).await? else {
+            return Ok(History::default());
+        };
+        let session_id = entry::session_id(&entry).map(str::to_owned);
+        let mut history = History {
+            thinking_level: entry::text(&entry, "thinkingLevel").map(str::to_owned),
+            verbose_level: entry::text(&entry, "verboseLevel").map(str::to_owned),
+            active_run: self.active_run(key),
+            ..History::default()
+        };
+        if let Some(session_id) = &session_id {
+            let (ledger, id) = (self.deps.ledger.clone(), session_id.clone());
+            let read = move || records(&ledger, &id, limit);
+            (history.messages, history.total) =
+                tokio::task::spawn_blocking(read).await.unwrap_or_default();
+        }
+        history.session_id = session_id;
+        Ok(history)
+    }
+
+    /// The last words of some sessions.
+    pub async fn preview(
+        &self,
+        keys: &[SessionKey],
+        limit: usize,
+        max_chars: usize,
+    ) -> Vec<Preview> {
+        let mut previews = Vec::new();
+        for key in keys.iter().take(PREVIEWS) {
+            let history = self.history(key, limit).await.unwrap_or_default();
+            let items: Vec<Value> = history
+                .messages
+                .iter()
+                .filter_map(|message| item(message, max_chars))
+                .collect();
+            previews.push(Preview {
+                key: key.clone(),
+                status: match (&history.session_id, items.is_empty()) {
+                    (None, _) => "missing",
+                    (Some(_), true) => "empty",
+                    (Some(_), false) => "ok",
+                },
+                items,
+            });
+        }
+        previews
+    }
+}
+
+/// The last messages as clients get them, and how many there are.
+pub(super) fn records(
+    ledger: &openclaw_ledger::Ledger,
+    session_id: &str,
+    limit: usize,
+) -> (Vec<Value>, usize) {
+    let rows = ledger.transcript(session_id, 0);
+    let lines: Vec<Value> = rows.into_iter().map(|(_, line)| line).collect();
+    let records = context::records(&lines);
+    let total = records.len();
+    let mut bytes = 0;
+    let mut messages: Vec<Value> = Vec::new();
+    for (n, (id, message)) in records.iter().enumerate().rev().take(limit) {
+        let mut message = (*message).clone();
+        bare(&mut message);
+        if let Some(object) = message.as_object_mut() {
+            object.insert("__openclaw".to_owned(), json!({"id": id, "seq": n + 1}));
+        }
+        bytes += message.to_string().len();
+        if bytes > HISTORY_BYTES && !messages.is_empty() {
+            break;
+        }
+        messages.push(message);
+    }
+    messages.reverse();
+    (messages, total)
+}
+
+/// Takes the envelope off a user's text.
+fn bare(message: &mut Value) {
+    if message.get("role").and_then(Value::as_str) != Some("user") {
+        return;
+    }
+    match message.get_mut("content") {
+        Some(Value::String(text)) => *text = envelope::unwrap(text).to_owned(),
+        Some(Value::Array(parts)) => {
+            // The envelope stands at the very beginning.
+            if let Some(Value::String(text)) = parts.first_mut().and_then(|p| p.get_mut("text")) {
+                *text = envelope::unwrap(text).to_owned();
+            }
+        }
+        _ => {}
+    }
+}
+
+fn item(message: &Value, max_chars: usize) -> Option<Value> {
+    let role = message.get("role").and_then(Value::as_str)?;
+    let text = text_of(message)?;
+    let role = match role {
+        "toolResult" => "tool",
+        other => other,
+    };
+    Some(json!({"role": role, "text": short(&text, max_chars)}))
+}
+
+pub(super) fn text_of(message: &Value) -> Option<String> {
+    let text = match message.get("content")? {
+        Value::String(text) => text.clone(),
+        Value::Array(parts) => {
+            let texts: Vec<&str> = parts
+                .iter()
+                .filter_map(|part| part.get("text").and_then(Value::as_str))
+                .collect();
+            texts.join("\n")
+        }
+        _ => return None,
+    };
+    let text = text.trim().to_owned();
+    (!text.is_empty()).then_some(text)
+}
+
+pub(super) fn short(text: &str, max_chars: usize) -> String {
+    match text.char_indices().nth(max_chars.saturating_sub(1)) {
+        Some((cut, _)) if text.chars().nth(max_chars).is_some() => {
+            format!("{}…", text.get(..cut).unwrap_or_default())
+        }
+        _ => text.to_owned(),
+    }
+}
