@@ -4,6 +4,8 @@
 //! then a server, a team, an account, the whole channel); what no binding takes goes to the
 //! default agent.
 
+use openclaw_channel::InboundEnvelope;
+use openclaw_channel::RouteInbound;
 use openclaw_protocol::AgentId;
 use openclaw_protocol::Chat;
 use openclaw_protocol::ChatKind;
@@ -12,6 +14,35 @@ use openclaw_protocol::config::Binding;
 use openclaw_protocol::config::Config;
 use openclaw_protocol::config::PeerKind;
 use openclaw_protocol::config::Section;
+
+use crate::deps::ConfigNow;
+
+/// Routes by the configuration of the moment.
+#[derive(Clone)]
+pub struct Routes {
+    pub config: ConfigNow,
+}
+
+impl RouteInbound for Routes {
+    fn session_for(&self, event: &InboundEnvelope<'_>) -> SessionKey {
+        session_for(
+            &(self.config)(),
+            &Arrival {
+                channel: &event.account.channel,
+                account: &event.account.account,
+                chat: event.chat,
+                sender: event.sender.map(|sender| sender.id.as_str()),
+                is_topic: &*event.account.channel == "telegram",
+            },
+        )
+    }
+}
+
+impl std::fmt::Debug for Routes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Routes").finish_non_exhaustive()
+    }
+}
 
 /// What is known of a message before it has a session.
 #[derive(Debug, Clone, Copy)]

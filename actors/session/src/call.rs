@@ -32,7 +32,7 @@ use crate::plan::CallFailure;
 use crate::reply;
 
 /// Calls the model and follows its stream to the end.
-pub async fn run(
+pub(crate) async fn run(
     models: Arc<dyn Models>,
     chosen: Arc<Chosen>,
     request: ModelRequest,

@@ -31,28 +31,28 @@ use crate::reply::Reply;
 
 /// A turn that is over but for its commit.
 #[derive(Debug)]
-pub struct Ending {
-    pub row: Arc<InboxRow>,
+pub(crate) struct Ending {
+    pub(crate) row: Arc<InboxRow>,
     /// None when the turn ended before it knew its context.
-    pub prepared: Option<Arc<Prepared>>,
-    pub said: Vec<Message>,
-    pub outcome: Outcome,
+    pub(crate) prepared: Option<Arc<Prepared>>,
+    pub(crate) said: Vec<Message>,
+    pub(crate) outcome: Outcome,
     /// The crash that made the row a dead letter.
-    pub crash: Option<String>,
+    pub(crate) crash: Option<String>,
 }
 
 /// What is told once the commit is durable.
 #[derive(Debug, Clone)]
-pub struct Told {
+pub(crate) struct Told {
     /// The answer for people; none when there is nothing to say.
-    pub message: Option<Message>,
-    pub usage: Usage,
-    pub stop_reason: StopReason,
-    pub model: String,
+    pub(crate) message: Option<Message>,
+    pub(crate) usage: Usage,
+    pub(crate) stop_reason: StopReason,
+    pub(crate) model: String,
 }
 
 /// Writes the end of a turn.
-pub async fn commit(deps: Arc<Deps>, slot: Slot, ending: Ending) -> Result<Told, TurnError> {
+pub(crate) async fn commit(deps: Arc<Deps>, slot: Slot, ending: Ending) -> Result<Told, TurnError> {
     let Ending {
         row,
         prepared,
@@ -151,7 +151,7 @@ pub async fn commit(deps: Arc<Deps>, slot: Slot, ending: Ending) -> Result<Told,
     } // else somebody else wrote to this transcript: read it again at the next turn
     drop(guard);
     for account in &committed.outbox_accounts {
-        (deps.wake_outbox)(account);
+        openclaw_channel::nudge_outbox(&deps.directory, account);
     }
     files::touch(&deps, key);
     Ok(told)
@@ -159,7 +159,7 @@ pub async fn commit(deps: Arc<Deps>, slot: Slot, ending: Ending) -> Result<Told,
 
 /// Why a turn could not be ended or begun.
 #[derive(Debug, thiserror::Error)]
-pub enum TurnError {
+pub(crate) enum TurnError {
     #[error(transparent)]
     Ledger(#[from] LedgerError),
     #[error(transparent)]

@@ -19,23 +19,23 @@ mod tests;
 
 /// The field that marks messages which the gateway handled itself: commands and their answers.
 /// People see them in the history, models don't.
-pub const COMMAND: &str = "openclawCommand";
+pub(crate) const COMMAND: &str = "openclawCommand";
 
 /// What a transcript amounts to.
 #[derive(Debug, Clone, Default)]
-pub struct Context {
+pub(crate) struct Context {
     /// The messages for the model.
-    pub messages: Vec<Message>,
+    pub(crate) messages: Vec<Message>,
     /// The last chained entry.
-    pub leaf: Option<String>,
+    pub(crate) leaf: Option<String>,
     /// The model that answered last.
-    pub model: Option<ModelRef>,
+    pub(crate) model: Option<ModelRef>,
     /// How many lines there are.
-    pub rows: u64,
+    pub(crate) rows: u64,
 }
 
 /// Reads a transcript's lines.
-pub fn build(lines: &[Value]) -> Context {
+pub(crate) fn build(lines: &[Value]) -> Context {
     let rows = u64::try_from(lines.len()).unwrap_or(u64::MAX);
     let path = path(lines);
     let leaf = path
@@ -61,7 +61,7 @@ pub fn build(lines: &[Value]) -> Context {
 }
 
 /// The messages of a transcript as they stand in it, for people: none left out on the path.
-pub fn records(lines: &[Value]) -> Vec<(&str, &Value)> {
+pub(crate) fn records(lines: &[Value]) -> Vec<(&str, &Value)> {
     path(lines)
         .into_iter()
         .filter(|line| text(line, "type") == Some("message"))
@@ -148,7 +148,7 @@ fn message(line: &Value) -> Option<Message> {
 }
 
 /// Leaves a list that every wire accepts.
-pub fn mend(messages: Vec<Message>) -> Vec<Message> {
+pub(crate) fn mend(messages: Vec<Message>) -> Vec<Message> {
     let mut mended: Vec<Message> = Vec::with_capacity(messages.len());
     let mut open: Vec<(String, String)> = Vec::new();
     for message in messages {

@@ -27,28 +27,28 @@ use crate::transcript::Scribe;
 const LONG: u64 = 256;
 
 /// The conversation of a session, read at its first use.
-pub type Slot = Arc<Mutex<Option<Conversation>>>;
+pub(crate) type Slot = Arc<Mutex<Option<Conversation>>>;
 
 /// A conversation in memory.
 #[derive(Debug, Clone)]
-pub struct Conversation {
-    pub session_id: String,
+pub(crate) struct Conversation {
+    pub(crate) session_id: String,
     /// Lines in the transcript.
-    pub rows: u64,
-    pub leaf: Option<String>,
+    pub(crate) rows: u64,
+    pub(crate) leaf: Option<String>,
     /// What the model sees.
-    pub messages: Arc<Vec<Message>>,
+    pub(crate) messages: Arc<Vec<Message>>,
     /// The model that the transcript named last.
-    pub model: Option<ModelRef>,
+    pub(crate) model: Option<ModelRef>,
     /// The entry of an earlier session under the same key, when this one begins with the next turn.
-    pub previous: Option<Entry>,
+    pub(crate) previous: Option<Entry>,
     /// Whether the entry is in the ledger.
-    pub is_stored: bool,
+    pub(crate) is_stored: bool,
 }
 
 impl Conversation {
     /// A session that begins now.
-    pub fn begin(previous: Option<Entry>) -> Self {
+    pub(crate) fn begin(previous: Option<Entry>) -> Self {
         Self {
             session_id: Uuid::new_v4().to_string(),
             rows: 0,
@@ -61,12 +61,12 @@ impl Conversation {
     }
 
     /// A scribe that continues the transcript.
-    pub fn scribe(&self, now_ms: i64) -> Scribe {
+    pub(crate) fn scribe(&self, now_ms: i64) -> Scribe {
         Scribe::new(&self.session_id, self.rows, self.leaf.as_deref(), now_ms)
     }
 
     /// Takes up what was written and is durable now.
-    pub fn advance(&mut self, rows: u64, leaf: Option<&str>, said: Vec<Message>) {
+    pub(crate) fn advance(&mut self, rows: u64, leaf: Option<&str>, said: Vec<Message>) {
         self.rows = rows;
         self.leaf = leaf.map(str::to_owned);
         if !said.is_empty() {
@@ -77,7 +77,7 @@ impl Conversation {
     }
 
     /// The keys to set in the stored entry so that it is this session's and no longer the previous one's.
-    pub fn opening(&self, key: &SessionKey, folders: &Folders, now_ms: i64) -> Entry {
+    pub(crate) fn opening(&self, key: &SessionKey, folders: &Folders, now_ms: i64) -> Entry {
         let file = folders.transcript(key.agent_str(), &self.session_id);
         let file = file.to_string_lossy();
         let mut patch = entry::begin(self.previous.as_ref(), &self.session_id, &file, now_ms);
@@ -91,7 +91,7 @@ impl Conversation {
 }
 
 /// Reads a session's conversation; an unknown one is imported from existing files or begins anew.
-pub async fn load(deps: &Deps, key: &SessionKey) -> Result<Conversation, LedgerError> {
+pub(crate) async fn load(deps: &Deps, key: &SessionKey) -> Result<Conversation, LedgerError> {
     let stored = entry_of(&deps.ledger, key);
     let found = match stored {
         Some(entry) => Some(entry),
@@ -123,7 +123,7 @@ pub async fn load(deps: &Deps, key: &SessionKey) -> Result<Conversation, LedgerE
 }
 
 /// A session's stored entry.
-pub fn entry_of(ledger: &Ledger, key: &SessionKey) -> Option<Entry> {
+pub(crate) fn entry_of(ledger: &Ledger, key: &SessionKey) -> Option<Entry> {
     match ledger.session_entry(key)? {
         Value::Object(entry) => Some(entry),
         _ => None,

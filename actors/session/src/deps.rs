@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use openclaw_channel::TypingBoard;
 use openclaw_ledger::Ledger;
-use openclaw_protocol::AccountKey;
 use openclaw_protocol::AgentId;
 use openclaw_protocol::RunId;
 use openclaw_protocol::SessionKey;
@@ -32,6 +31,9 @@ const TURNS: usize = 64;
 /// A session that nobody speaks to for so long gives its memory back.
 pub const IDLE: Duration = Duration::from_secs(600);
 
+/// The configuration as it is now.
+pub type ConfigNow = Arc<dyn Fn() -> Arc<Config> + Send + Sync>;
+
 /// What sessions need from the house.
 pub struct Deps {
     pub ledger: Ledger,
@@ -40,21 +42,21 @@ pub struct Deps {
     pub toolbox: Toolbox,
     pub events: Arc<dyn Events>,
     /// The configuration as it is now.
-    pub config: Arc<dyn Fn() -> Arc<Config> + Send + Sync>,
+    pub config: ConfigNow,
     pub folders: Folders,
     pub typing: TypingBoard,
-    /// Tells an account's sender that there are new rows.
-    pub wake_outbox: Arc<dyn Fn(&AccountKey) + Send + Sync>,
     pub shared: Shared,
 }
+
+/// Where an agent's workspace is: its id, whether it is the default agent, the configured path.
+pub type WorkspaceOf = Arc<dyn Fn(&AgentId, bool, Option<&str>) -> PathBuf + Send + Sync>;
 
 /// Where agents' things are on disk.
 #[derive(Clone)]
 pub struct Folders {
     /// `$OPENCLAW_STATE_DIR`.
     pub state_dir: PathBuf,
-    /// An agent's workspace: id, whether it is the default agent, the configured path.
-    pub workspace: Arc<dyn Fn(&AgentId, bool, Option<&str>) -> PathBuf + Send + Sync>,
+    pub workspace: WorkspaceOf,
 }
 
 /// What the actors of this crate share; made new with each gateway.

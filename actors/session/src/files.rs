@@ -48,7 +48,7 @@ const AGAIN: Duration = Duration::from_secs(5);
 const ARCHIVE: Duration = Duration::from_secs(10);
 
 /// Mail of an owner of files.
-pub enum FilesMail {
+pub(crate) enum FilesMail {
     /// A session's rows changed.
     Touched(SessionKey),
     /// Move a session's transcript aside.
@@ -88,13 +88,13 @@ impl Mail for FilesMail {
 
 /// What an owner is made from.
 #[derive(Clone)]
-pub struct FilesArgs {
+pub(crate) struct FilesArgs {
     deps: Arc<Deps>,
     agent: Arc<str>,
 }
 
 /// The owner of one agent's session files.
-pub struct Files {
+pub(crate) struct Files {
     args: FilesArgs,
     dirty: BTreeSet<SessionKey>,
     /// All sessions are compared with their files, not only the dirty ones.
@@ -282,7 +282,7 @@ pub(crate) async fn archive(deps: &Arc<Deps>, key: &SessionKey, session_id: &str
 }
 
 /// Waits until the files of an agent agree with the rows of now.
-pub async fn settle(deps: &Arc<Deps>, agent: &str, within: Duration) -> bool {
+pub(crate) async fn settle(deps: &Arc<Deps>, agent: &str, within: Duration) -> bool {
     address(deps, agent)
         .ask(within, FilesMail::Settle)
         .await

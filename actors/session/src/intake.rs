@@ -74,6 +74,11 @@ impl Intake {
         self.router.nudge(RouterMail::Inbound(session.clone()));
     }
 
+    /// Has the router look for sessions with open rows; for rows that were queued again by hand.
+    pub fn rescan(&self) {
+        self.router.nudge(RouterMail::Rescan);
+    }
+
     /// [`Intake::wake`] for those who store rows themselves.
     pub fn waker(&self) -> Arc<dyn Fn(&SessionKey) + Send + Sync> {
         let intake = self.clone();

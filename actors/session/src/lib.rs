@@ -1,10 +1,10 @@
 //! Conversations: from a row in the inbox to a committed answer.
 //!
-//! A message is a row before anyone hears that it was taken ([`Intake`]). The [`router`] wakes the
-//! row's [`session`], which works on one row at a time. Each row is a [`turn`]: it performs what
-//! the pure [`plan`] decides, with the model call and the tools in tasks of their own. A turn ends
-//! in one transaction ([`commit`]): transcript, entry, outbox rows, usage and the row itself. The
-//! files that people know (`sessions.json`, transcripts) follow the rows ([`files`]).
+//! A message is a row before anyone hears that it was taken ([`Intake`]). The `router` wakes the
+//! row's `session`, which works on one row at a time. Each row is a `turn`: it performs what the
+//! pure `plan` decides, with the model call and the tools in tasks of their own. A turn ends in one
+//! transaction (`commit`): transcript, entry, outbox rows, usage and the row itself. The files that
+//! people know (`sessions.json`, transcripts) follow the rows (`files`).
 //!
 //! Pure rooms: `plan`, `context`, `transcript`, `entry`, `envelope`, `command`, `reply`, `binding`,
 //! `outbound`, `reset`.
@@ -22,31 +22,32 @@
 pub mod binding;
 mod call;
 pub mod command;
-pub mod commit;
-pub mod context;
-pub mod conversation;
+mod commit;
+mod context;
+mod conversation;
 pub mod deps;
 pub mod entry;
 pub mod envelope;
 pub mod event;
-pub mod files;
+mod files;
 pub mod intake;
 pub mod models;
 mod notice;
-pub mod outbound;
-pub mod plan;
-pub mod prepare;
+mod outbound;
+mod plan;
+mod prepare;
 mod prompt;
-pub mod reply;
+mod reply;
 mod reset;
-pub mod router;
-pub mod session;
+mod router;
+mod session;
 pub mod sessions;
 mod status;
-pub mod transcript;
-pub mod turn;
+mod transcript;
+mod turn;
 mod workspace;
 
+pub use binding::Routes;
 pub use deps::Deps;
 pub use deps::Folders;
 pub use deps::Shared;
@@ -57,6 +58,7 @@ pub use intake::Idempotency;
 pub use intake::Intake;
 pub use models::HouseModels;
 pub use models::Models;
+pub use router::router_path;
 pub use router::router_spec;
 pub use router::sessions_spec;
 pub use session::operation::Deleted;

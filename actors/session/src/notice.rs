@@ -7,7 +7,7 @@ use openclaw_provider::ModelError;
 use openclaw_provider::ModelErrorKind;
 
 /// A model that could not answer.
-pub fn model_error(model: &ModelRef, error: &ModelError) -> String {
+pub(crate) fn model_error(model: &ModelRef, error: &ModelError) -> String {
     let cause = error.message.trim().trim_end_matches('.');
     let provider = &model.provider;
     let remedy = match error.kind {
@@ -43,7 +43,7 @@ pub fn model_error(model: &ModelRef, error: &ModelError) -> String {
 }
 
 /// A turn that took longer than it may.
-pub fn deadline(model: Option<&ModelRef>, after: Duration) -> String {
+pub(crate) fn deadline(model: Option<&ModelRef>, after: Duration) -> String {
     let who = model.map_or_else(|| "The model".to_owned(), ToString::to_string);
     format!(
         "{who} did not finish within {} s, so I stopped it. Ask again, or allow more time: \
@@ -54,14 +54,14 @@ pub fn deadline(model: Option<&ModelRef>, after: Duration) -> String {
 }
 
 /// An agent that is not configured.
-pub fn no_agent(agent: &str) -> String {
+pub(crate) fn no_agent(agent: &str) -> String {
     format!(
         "There is no usable agent \"{agent}\". See what is wrong with it: openclaw config validate"
     )
 }
 
 /// A workspace that can't be made.
-pub fn no_workspace(path: &str, error: &std::io::Error) -> String {
+pub(crate) fn no_workspace(path: &str, error: &std::io::Error) -> String {
     format!(
         "The workspace {path} can't be made: {error}. Choose another: openclaw config set \
          agents.defaults.workspace PATH"
@@ -69,7 +69,7 @@ pub fn no_workspace(path: &str, error: &std::io::Error) -> String {
 }
 
 /// A call that somebody ended from outside.
-pub fn call_ended(model: &ModelRef, how: &str) -> String {
+pub(crate) fn call_ended(model: &ModelRef, how: &str) -> String {
     format!("The call of {model} was ended ({how}). Ask again.")
 }
 

@@ -21,11 +21,11 @@ const PART: usize = 4000;
 
 /// How an account wants its answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Manner {
-    pub part: usize,
-    pub mode: ChunkMode,
-    pub quotes: ReplyToMode,
-    pub prefix: Option<String>,
+pub(crate) struct Manner {
+    pub(crate) part: usize,
+    pub(crate) mode: ChunkMode,
+    pub(crate) quotes: ReplyToMode,
+    pub(crate) prefix: Option<String>,
 }
 
 impl Default for Manner {
@@ -40,7 +40,7 @@ impl Default for Manner {
 }
 
 /// How the account of a row wants its answers.
-pub fn manner(config: &Config, row: &InboxRow) -> Manner {
+pub(crate) fn manner(config: &Config, row: &InboxRow) -> Manner {
     let mut manner = Manner {
         prefix: config.messages.or_default().response_prefix,
         ..Manner::default()
@@ -65,7 +65,12 @@ pub fn manner(config: &Config, row: &InboxRow) -> Manner {
 }
 
 /// The rows of an answer; none when nobody waits for it on a channel.
-pub fn rows(row: &InboxRow, reply: &Reply, manner: &Manner, is_notice: bool) -> Vec<NewOutbound> {
+pub(crate) fn rows(
+    row: &InboxRow,
+    reply: &Reply,
+    manner: &Manner,
+    is_notice: bool,
+) -> Vec<NewOutbound> {
     let Some(route) = row.reply.as_ref().filter(|_| row.body.deliver) else {
         return Vec::new();
     };

@@ -15,7 +15,7 @@ use openclaw_protocol::message::ToolResultMessage;
 
 mod resume;
 
-pub use self::resume::PastStep;
+pub(crate) use self::resume::PastStep;
 
 #[cfg(test)]
 mod tests;
@@ -34,7 +34,7 @@ const ROUNDS: u32 = 50;
 
 /// What happened.
 #[derive(Debug, Clone)]
-pub enum Event {
+pub(crate) enum Event {
     /// The claim of the row is durable.
     Claimed(Claim),
     /// Context, prompt and model are at hand. `early` allows the call before the claim is durable.
@@ -73,31 +73,31 @@ pub enum Event {
 
 /// What the claim told.
 #[derive(Debug, Clone, Default)]
-pub struct Claim {
+pub(crate) struct Claim {
     /// The row crashed the turn too often; it goes to the dead letters.
-    pub exhausted: bool,
+    pub(crate) exhausted: bool,
     /// What earlier attempts of this turn did.
-    pub steps: Vec<PastStep>,
+    pub(crate) steps: Vec<PastStep>,
     /// When it was claimed.
-    pub now_ms: i64,
+    pub(crate) now_ms: i64,
 }
 
 /// Why a call gave no answer.
 #[derive(Debug, Clone)]
-pub struct CallFailure {
+pub(crate) struct CallFailure {
     /// Whether the same call may succeed in a moment.
-    pub retryable: bool,
+    pub(crate) retryable: bool,
     /// How long the provider wants to be left alone.
-    pub retry_after: Option<Duration>,
+    pub(crate) retry_after: Option<Duration>,
     /// What the user is told when it stays so.
-    pub notice: String,
+    pub(crate) notice: String,
     /// What had arrived; an assistant message with stop reason `error`.
-    pub message: AssistantMessage,
+    pub(crate) message: AssistantMessage,
 }
 
 /// What to do.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Effect {
+pub(crate) enum Effect {
     /// Ask the model, with [`Plan::said`] after the context.
     Call,
     /// Report [`Event::PauseOver`] after a while.
@@ -118,17 +118,17 @@ pub enum Effect {
 
 /// One call of a tool that the model asked for.
 #[derive(Debug, Clone, PartialEq)]
-pub struct ToolUse {
-    pub id: String,
-    pub name: String,
-    pub arguments: serde_json::Value,
+pub(crate) struct ToolUse {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) arguments: serde_json::Value,
     /// The message that asked, with the first of its calls: a resumed turn needs it.
-    pub message: Option<Box<AssistantMessage>>,
+    pub(crate) message: Option<Box<AssistantMessage>>,
 }
 
 /// How a turn ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
+pub(crate) enum Outcome {
     Done,
     Failed { notice: String },
     Aborted { reason: &'static str },
@@ -157,7 +157,7 @@ struct Waiting {
 
 /// The plan of one turn.
 #[derive(Debug)]
-pub struct Plan {
+pub(crate) struct Plan {
     claim: Option<Claim>,
     prepared: bool,
     early: bool,
@@ -173,7 +173,7 @@ pub struct Plan {
 
 impl Plan {
     /// A turn that has neither claim nor context yet.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             claim: None,
             prepared: false,
@@ -190,17 +190,17 @@ impl Plan {
     }
 
     /// What this turn added after the user's message.
-    pub fn said(&self) -> &[Message] {
+    pub(crate) fn said(&self) -> &[Message] {
         &self.said
     }
 
     /// Which model answers; messages of the gateway itself are signed with it.
-    pub fn answers_as(&mut self, provider: &str, model: &str) {
+    pub(crate) fn answers_as(&mut self, provider: &str, model: &str) {
         self.model = (provider.to_owned(), model.to_owned());
     }
 
     /// One line for the supervision tree.
-    pub fn note(&self) -> String {
+    pub(crate) fn note(&self) -> String {
         match self.busy {
             Busy::Nothing => "preparing".to_owned(),
             Busy::Calling => format!("asking the model, round {}", self.rounds),
@@ -215,7 +215,7 @@ impl Plan {
     }
 
     /// Takes one event and says what to do.
-    pub fn on(&mut self, event: Event) -> Vec<Effect> {
+    pub(crate) fn on(&mut self, event: Event) -> Vec<Effect> {
         if matches!(self.busy, Busy::Over) {
             return Vec::new();
         }

@@ -34,24 +34,24 @@ use crate::workspace;
 
 /// Everything a turn knows before its first call.
 #[derive(Debug)]
-pub struct Prepared {
-    pub next: Next,
+pub(crate) struct Prepared {
+    pub(crate) next: Next,
     /// The user's message as the transcript keeps it.
-    pub user: Message,
-    pub manner: Manner,
-    pub chosen: Arc<Chosen>,
-    pub thinking: String,
-    pub cwd: PathBuf,
-    pub session_id: String,
+    pub(crate) user: Message,
+    pub(crate) manner: Manner,
+    pub(crate) chosen: Arc<Chosen>,
+    pub(crate) thinking: String,
+    pub(crate) cwd: PathBuf,
+    pub(crate) session_id: String,
     /// The messages before this turn.
-    pub history: Arc<Vec<Message>>,
+    pub(crate) history: Arc<Vec<Message>>,
     /// A conversation that begins with this turn, in place of the session's current one.
-    pub fresh: Option<Conversation>,
+    pub(crate) fresh: Option<Conversation>,
 }
 
 /// What to do with the row.
 #[derive(Debug)]
-pub enum Next {
+pub(crate) enum Next {
     /// Ask the model.
     Ask {
         system: Arc<str>,
@@ -64,7 +64,7 @@ pub enum Next {
 }
 
 /// Gathers what a turn needs.
-pub async fn prepare(
+pub(crate) async fn prepare(
     deps: Arc<Deps>,
     slot: Slot,
     row: Arc<InboxRow>,

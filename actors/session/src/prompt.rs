@@ -32,31 +32,33 @@ const MEMORY: [&str; 2] = ["MEMORY.md", "memory.md"];
 
 /// What a prompt is made of.
 #[derive(Debug, Clone)]
-pub struct Ask<'a> {
-    pub agent: &'a AgentId,
+pub(crate) struct Ask<'a> {
+    pub(crate) agent: &'a AgentId,
     /// The agent's name and theme as configured.
-    pub name: Option<&'a str>,
-    pub theme: Option<&'a str>,
-    pub workspace: &'a Path,
+    pub(crate) name: Option<&'a str>,
+    pub(crate) theme: Option<&'a str>,
+    pub(crate) workspace: &'a Path,
     /// Per file, in characters.
-    pub max_chars: usize,
-    pub tools: &'a [ToolSpec],
+    pub(crate) max_chars: usize,
+    pub(crate) tools: &'a [ToolSpec],
     /// Whether only the owner's side of the conversation is there.
-    pub is_private: bool,
-    pub zone: &'a str,
+    pub(crate) is_private: bool,
+    pub(crate) zone: &'a str,
 }
 
+/// Facts, files as they were, prompt.
+type Kept = (u64, Stamp, Arc<str>);
 type Stamp = Vec<(PathBuf, Option<(SystemTime, u64)>)>;
 
 /// Keeps the last prompt of each agent until one of its files changes.
 #[derive(Debug, Default)]
-pub struct Prompts {
-    last: Mutex<HashMap<(AgentId, bool), (u64, Stamp, Arc<str>)>>,
+pub(crate) struct Prompts {
+    last: Mutex<HashMap<(AgentId, bool), Kept>>,
 }
 
 impl Prompts {
     /// The prompt; reads files, so it belongs on a blocking thread.
-    pub fn get(&self, ask: &Ask<'_>) -> Arc<str> {
+    pub(crate) fn get(&self, ask: &Ask<'_>) -> Arc<str> {
         let stamp = stamp(ask);
         let facts = facts(ask);
         let place = (ask.agent.clone(), ask.is_private);

@@ -7,16 +7,16 @@ const HEARTBEAT_OK: &str = "HEARTBEAT_OK";
 
 /// A text for people, with what the model said about its delivery.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Reply {
+pub(crate) struct Reply {
     /// The text; empty when the model chose silence.
-    pub text: String,
+    pub(crate) text: String,
     /// Which message it answers, when the model said so.
-    pub answers: Option<Answers>,
+    pub(crate) answers: Option<Answers>,
 }
 
 /// The message an answer is attached to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Answers {
+pub(crate) enum Answers {
     /// The one that started the turn.
     Current,
     /// One named by its platform id.
@@ -24,7 +24,7 @@ pub enum Answers {
 }
 
 /// Reads a model's text.
-pub fn read(text: &str) -> Reply {
+pub(crate) fn read(text: &str) -> Reply {
     let mut rest = text;
     let mut clean = String::with_capacity(text.len());
     let mut answers = None;
@@ -58,7 +58,7 @@ pub fn read(text: &str) -> Reply {
 }
 
 /// Whether a text means silence: the token first, then an end or a non-word; or the token last.
-pub fn is_silent(text: &str) -> bool {
+pub(crate) fn is_silent(text: &str) -> bool {
     let text = text.trim();
     let is_word = |c: char| c.is_alphanumeric() || c == '_';
     if let Some(after) = text.strip_prefix(NO_REPLY)
@@ -71,7 +71,7 @@ pub fn is_silent(text: &str) -> bool {
 }
 
 /// Whether a stream so far may still turn out to be silence, so that it must not be shown yet.
-pub fn may_be_silent(so_far: &str) -> bool {
+pub(crate) fn may_be_silent(so_far: &str) -> bool {
     let so_far = so_far.trim();
     !so_far.is_empty() && (NO_REPLY.starts_with(so_far) || is_silent(so_far))
 }

@@ -16,7 +16,7 @@ const AT_HOUR: i8 = 4;
 const IDLE_MINUTES: u64 = 60;
 
 /// The rule for a message: that of its channel, else of its kind of chat, else of all.
-pub fn rule(session: &Session, channel: Option<&str>, inbound: &Inbound) -> Reset {
+pub(crate) fn rule(session: &Session, channel: Option<&str>, inbound: &Inbound) -> Reset {
     let kind = match (inbound.chat.kind, &inbound.chat.thread) {
         (ChatKind::Direct, _) => "direct",
         (_, Some(_)) => "thread",
@@ -32,7 +32,7 @@ pub fn rule(session: &Session, channel: Option<&str>, inbound: &Inbound) -> Rese
 }
 
 /// Whether a session that was last touched at `last_ms` begins anew at `now_ms`.
-pub fn is_due(rule: &Reset, last_ms: i64, now_ms: i64, zone: &TimeZone) -> bool {
+pub(crate) fn is_due(rule: &Reset, last_ms: i64, now_ms: i64, zone: &TimeZone) -> bool {
     let idle = |minutes: u64| {
         let silence = i64::try_from(minutes).unwrap_or(i64::MAX / 60_000);
         now_ms.saturating_sub(last_ms) >= silence.saturating_mul(60_000)

@@ -1,6 +1,6 @@
 //! Finds or wakes the session of a row.
 //!
-//! Owns: which sessions are leaving.
+//! Owns: nothing but the plan of its next look.
 //! Started by: the root; everything after it was told where it is.
 //! Crashes: never by itself.
 //! Survives: nothing needs to; at its start it looks for sessions with open rows.
@@ -15,18 +15,17 @@ use openclaw_protocol::SessionKey;
 use openclaw_runtime::Actor;
 use openclaw_runtime::ActorPath;
 use openclaw_runtime::Address;
-use openclaw_runtime::ChildExit;
 use openclaw_runtime::ChildId;
 use openclaw_runtime::ChildSpec;
 use openclaw_runtime::Context;
 use openclaw_runtime::Directory;
 use openclaw_runtime::ExitError;
 use openclaw_runtime::Mail;
+use openclaw_runtime::OrderError;
 use openclaw_runtime::Restart;
 use openclaw_runtime::Shutdown;
-use openclaw_runtime::State;
 use openclaw_runtime::Strategy;
-use openclaw_runtime::Task;
+use openclaw_runtime::SupervisorHandle;
 
 use crate::deps::Deps;
 use crate::files;
@@ -45,20 +44,13 @@ const LOOKS: [Duration; 4] = [
     Duration::from_secs(1),
     Duration::from_secs(30),
 ];
-/// How long an actor that said good-bye may take to be gone.
-const LEAVING: Duration = Duration::from_secs(10);
-
 /// Mail of the router.
 #[derive(Debug)]
-pub enum RouterMail {
+pub(crate) enum RouterMail {
     /// A session has a new row.
     Inbound(SessionKey),
     /// Look for sessions with open rows.
     Rescan,
-    /// A session is about to stop because nobody speaks to it.
-    Left(SessionKey),
-    /// It is gone.
-    Gone(SessionKey),
     /// Look again, and plan the next look.
     Look(usize),
 }
@@ -68,15 +60,13 @@ impl Mail for RouterMail {
         match self {
             Self::Inbound(_) => "inbound",
             Self::Rescan => "rescan",
-            Self::Left(_) => "left",
-            Self::Gone(_) => "gone",
             Self::Look(_) => "look",
         }
     }
 
     fn nudge_key(&self) -> u64 {
         match self {
-            Self::Inbound(key) | Self::Left(key) => {
+            Self::Inbound(key) => {
                 let mut hasher = DefaultHasher::new();
                 key.hash(&mut hasher);
                 hasher.finish()
@@ -87,7 +77,7 @@ impl Mail for RouterMail {
 }
 
 /// Finds or wakes sessions.
-pub struct Router {
+pub(crate) struct Router {
     deps: Arc<Deps>,
 }
 
@@ -96,30 +86,18 @@ impl Router {
     fn wake(&self, key: &SessionKey, ctx: &Context<Self>) {
         let session = address(ctx.directory(), key);
         if !session.nudge(SessionMail::Work) {
-            // Nobody heard it. A session that starts reads its rows by itself.
-            start(&self.deps, key, ctx.address());
+            // Nobody heard it. A session that starts reads its rows by itself; one that is just
+            // leaving is started again by its supervisor because of the nudge.
+            start(&self.deps, key);
         }
     }
 
     fn rescan(&self, ctx: &Context<Self>) {
         for key in self.deps.ledger.open_sessions() {
             if !address(ctx.directory(), &key).is_up() {
-                start(&self.deps, &key, ctx.address());
+                start(&self.deps, &key);
             }
         }
-    }
-
-    fn watch_leaving(&self, key: SessionKey, ctx: &mut Context<Self>) {
-        let directory = ctx.directory().clone();
-        let path = path(&key);
-        let gone = async move {
-            let is_gone = |node: Option<&openclaw_runtime::TreeNode>| {
-                node.is_none_or(|node| matches!(node.state, State::Absent | State::Stopped))
-            };
-            directory.wait_for(&path, is_gone, LEAVING).await;
-            key
-        };
-        ctx.task(Task::new("leaving").kind("wait"), gone, RouterMail::Gone);
     }
 }
 
@@ -141,25 +119,13 @@ impl Actor for Router {
         match mail {
             RouterMail::Inbound(key) => self.wake(&key, ctx),
             RouterMail::Rescan => self.rescan(ctx),
-            RouterMail::Left(key) => self.watch_leaving(key, ctx),
-            RouterMail::Gone(key) => {
-                if self.deps.ledger.pending(&key) > 0 {
-                    self.wake(&key, ctx);
-                }
-            }
             RouterMail::Look(n) => {
                 self.rescan(ctx);
-                let pause = LOOKS.get(n).or(LOOKS.last()).copied().unwrap_or(LEAVING);
-                ctx.after(pause, RouterMail::Look((n + 1).min(LOOKS.len())));
+                let last = LOOKS.len() - 1;
+                if let Some(pause) = LOOKS.get(n.min(last)) {
+                    ctx.after(*pause, RouterMail::Look(n + 1));
+                }
             }
-        }
-        Ok(())
-    }
-
-    fn child_exited(&mut self, exit: ChildExit, _ctx: &mut Context<Self>) -> Result<(), ExitError> {
-        // Only waits run here; the next look makes up for one that was killed.
-        if exit.exit.crash().is_some() {
-            return Err(ExitError::child(exit));
         }
         Ok(())
     }
@@ -192,23 +158,36 @@ pub fn sessions_spec(deps: Arc<Deps>) -> ChildSpec {
 }
 
 /// Where a session stands in the tree.
-pub fn path(key: &SessionKey) -> ActorPath {
+pub(crate) fn path(key: &SessionKey) -> ActorPath {
     partition(key).join(&child_id(key))
 }
 
 /// The address of a session, whether it is up or not.
-pub fn address(directory: &Directory, key: &SessionKey) -> Address<SessionMail> {
+pub(crate) fn address(directory: &Directory, key: &SessionKey) -> Address<SessionMail> {
     directory.address(&path(key))
 }
 
 /// Starts a session unless it is there.
-pub(crate) fn start(deps: &Arc<Deps>, key: &SessionKey, router: Address<RouterMail>) {
+pub(crate) fn start(deps: &Arc<Deps>, key: &SessionKey) {
+    supervisor(deps, key).ensure(spec(deps, key));
+}
+
+/// Starts a session unless it is there, and waits until it takes mail.
+pub(crate) async fn started(deps: &Arc<Deps>, key: &SessionKey) -> Result<(), OrderError> {
+    let started = supervisor(deps, key).start(spec(deps, key)).await;
+    started.map(drop)
+}
+
+fn supervisor(deps: &Deps, key: &SessionKey) -> SupervisorHandle {
+    deps.directory.supervisor(&partition(key))
+}
+
+fn spec(deps: &Arc<Deps>, key: &SessionKey) -> ChildSpec {
     let args = SessionArgs {
         deps: deps.clone(),
         key: key.clone(),
-        router,
     };
-    let spec = ChildSpec::actor::<Session>(child_id(key), args)
+    ChildSpec::actor::<Session>(child_id(key), args)
         .restart(Restart::Transient)
         .intensity(5, Duration::from_secs(300))
         .backoff(
@@ -218,8 +197,7 @@ pub(crate) fn start(deps: &Arc<Deps>, key: &SessionKey, router: Address<RouterMa
         )
         .park(Duration::from_secs(60))
         .shutdown(Shutdown::Within(Duration::from_secs(5)))
-        .max_handle(Duration::from_secs(1));
-    deps.directory.supervisor(&partition(key)).ensure(spec);
+        .max_handle(Duration::from_secs(1))
 }
 
 fn partition(key: &SessionKey) -> ActorPath {

@@ -29,6 +29,7 @@ use openclaw_runtime::Reply;
 use openclaw_runtime::Restart;
 use openclaw_runtime::Shutdown;
 use openclaw_runtime::Task;
+use openclaw_runtime::Timer;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::watch;
 
@@ -36,7 +37,6 @@ use crate::command;
 use crate::conversation::Slot;
 use crate::deps::Deps;
 use crate::event::Feed;
-use crate::router::RouterMail;
 use crate::turn::Turn;
 use crate::turn::TurnArgs;
 use crate::turn::TurnMail;
@@ -44,7 +44,7 @@ use crate::turn::TurnMail;
 mod discard;
 pub(crate) mod operation;
 
-pub use self::operation::Operation;
+pub(crate) use self::operation::Operation;
 
 /// How long a turn may take to stop; a bit more than its last words.
 const TURN_STOP: Duration = Duration::from_secs(4);
@@ -52,7 +52,7 @@ const TURN_STOP: Duration = Duration::from_secs(4);
 const LOOK: usize = 200;
 
 /// Mail of a session.
-pub enum SessionMail {
+pub(crate) enum SessionMail {
     /// There may be new rows.
     Work,
     /// End the run (all runs when none is named), and drop what waits.
@@ -87,14 +87,13 @@ impl Mail for SessionMail {
 
 /// What a session is made from.
 #[derive(Clone)]
-pub struct SessionArgs {
-    pub deps: Arc<Deps>,
-    pub key: SessionKey,
-    pub router: Address<RouterMail>,
+pub(crate) struct SessionArgs {
+    pub(crate) deps: Arc<Deps>,
+    pub(crate) key: SessionKey,
 }
 
 /// A session that somebody speaks to.
-pub struct Session {
+pub(crate) struct Session {
     args: SessionArgs,
     slot: Slot,
     live: Option<Live>,
@@ -109,6 +108,7 @@ pub struct Session {
     /// Counts activity; an idle timer of an earlier count is void.
     activity: u64,
     turns: u64,
+    idle: Option<Timer>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -383,7 +383,9 @@ impl Session {
         self.activity += 1;
         ctx.note("idle");
         let mail = SessionMail::IdleFor(self.activity);
-        ctx.after(self.deps().shared.idle, mail);
+        if let Some(timer) = self.idle.replace(ctx.after(self.deps().shared.idle, mail)) {
+            timer.cancel();
+        }
     }
 }
 
@@ -413,6 +415,7 @@ impl Actor for Session {
             crash: None,
             activity: 0,
             turns: 0,
+            idle: None,
         })
     }
 
@@ -459,10 +462,8 @@ impl Actor for Session {
                     && self.busy.is_none()
                     && self.operations.is_empty();
                 if is_idle && self.deps().ledger.pending(&self.args.key) == 0 {
-                    // The router looks again once this actor is gone, so a row that comes in
-                    // between is not missed.
-                    let key = self.args.key.clone();
-                    self.args.router.nudge(RouterMail::Left(key));
+                    // A nudge that comes in between is not lost: the supervisor starts an actor
+                    // again that left with mail.
                     ctx.stop();
                 }
                 Ok(())

@@ -10,7 +10,6 @@ use openclaw_ledger::LedgerError;
 use openclaw_protocol::AgentId;
 use openclaw_protocol::RunId;
 use openclaw_protocol::SessionKey;
-use openclaw_runtime::Address;
 use openclaw_runtime::Reply;
 use serde_json::Map;
 use serde_json::Value;
@@ -23,7 +22,6 @@ use crate::event::now_ms;
 use crate::files;
 use crate::files::import;
 use crate::router;
-use crate::router::RouterMail;
 use crate::session::Operation;
 use crate::session::SessionMail;
 use crate::session::operation::Deleted;
@@ -45,7 +43,6 @@ const CHANGE: Duration = Duration::from_secs(15);
 #[derive(Debug, Clone)]
 pub struct Sessions {
     deps: Arc<Deps>,
-    router: Address<RouterMail>,
 }
 
 /// Why a question or a change was refused.
@@ -62,8 +59,7 @@ pub enum SessionError {
 
 impl Sessions {
     pub fn new(deps: Arc<Deps>) -> Self {
-        let router = deps.directory.address(&router::router_path());
-        Self { deps, router }
+        Self { deps }
     }
 
     /// The run a session works on.
@@ -136,11 +132,10 @@ impl Sessions {
         operation: impl FnOnce(Reply<R>) -> Operation,
     ) -> Result<R, SessionError> {
         let address = router::address(&self.deps.directory, key);
-        router::start(&self.deps, key, self.router.clone());
+        let busy = || SessionError::Busy(key.clone());
+        router::started(&self.deps, key).await.map_err(|_| busy())?;
         let question = |reply| SessionMail::Operate(operation(reply));
-        address
-            .ask(CHANGE, question)
-            .await
-            .map_err(|_| SessionError::Busy(key.clone()))
+        let changed = address.ask(CHANGE, question).await;
+        changed.map_err(|_| busy())
     }
 }

@@ -11,18 +11,18 @@ use crate::entry::Entry;
 
 /// What the answers are made of.
 #[derive(Debug)]
-pub struct Facts<'a> {
-    pub key: &'a SessionKey,
-    pub row: &'a InboxRow,
-    pub entry: Option<&'a Entry>,
-    pub model: &'a Result<ModelRef, String>,
+pub(crate) struct Facts<'a> {
+    pub(crate) key: &'a SessionKey,
+    pub(crate) row: &'a InboxRow,
+    pub(crate) entry: Option<&'a Entry>,
+    pub(crate) model: &'a Result<ModelRef, String>,
     /// Rows behind this one.
-    pub waiting: usize,
-    pub messages: usize,
+    pub(crate) waiting: usize,
+    pub(crate) messages: usize,
 }
 
 /// The text of an answer.
-pub fn answer(command: &Command, facts: &Facts<'_>) -> String {
+pub(crate) fn answer(command: &Command, facts: &Facts<'_>) -> String {
     match command {
         Command::Stop => "Stopped.".to_owned(),
         Command::Reset { .. } => "A new session begins. The old one is kept.".to_owned(),

@@ -11,7 +11,7 @@ use serde_json::json;
 
 /// Writes lines after what a transcript holds already.
 #[derive(Debug, Clone)]
-pub struct Scribe {
+pub(crate) struct Scribe {
     session_id: String,
     seed: u32,
     /// How many lines the transcript holds, with those written here.
@@ -23,7 +23,7 @@ pub struct Scribe {
 
 impl Scribe {
     /// Continues a transcript of `rows` lines whose last chained entry is `leaf`.
-    pub fn new(session_id: &str, rows: u64, leaf: Option<&str>, now_ms: i64) -> Self {
+    pub(crate) fn new(session_id: &str, rows: u64, leaf: Option<&str>, now_ms: i64) -> Self {
         let seed = session_id.bytes().fold(0x811c_9dc5_u32, |hash, byte| {
             (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
         });
@@ -38,7 +38,7 @@ impl Scribe {
     }
 
     /// The opening of a new transcript: header, model, thinking level, snapshot.
-    pub fn open(&mut self, cwd: &str, model: &ModelRef, api: &str, thinking: &str) {
+    pub(crate) fn open(&mut self, cwd: &str, model: &ModelRef, api: &str, thinking: &str) {
         let header = TranscriptEntry::header(self.session_id.clone(), iso(self.now_ms), cwd);
         self.rows += 1;
         self.push(&header);
@@ -53,13 +53,13 @@ impl Scribe {
     }
 
     /// Says that another model answers from here on.
-    pub fn switch(&mut self, model: &ModelRef, api: &str) {
+    pub(crate) fn switch(&mut self, model: &ModelRef, api: &str) {
         self.model_change(model);
         self.snapshot(model, api);
     }
 
     /// A message; returns the entry's id.
-    pub fn message(&mut self, message: Message) -> String {
+    pub(crate) fn message(&mut self, message: Message) -> String {
         let link = self.link();
         let id = link.id.clone();
         self.push(&TranscriptEntry::message(link, message));
@@ -67,7 +67,7 @@ impl Scribe {
     }
 
     /// A line of another program, put into the chain where it was.
-    pub fn adopt(&mut self, mut line: Value) {
+    pub(crate) fn adopt(&mut self, mut line: Value) {
         if let Some(object) = line.as_object_mut() {
             let has_id = object.get("id").is_some_and(Value::is_string);
             if object.get("type").and_then(Value::as_str) != Some("session") && !has_id {
@@ -88,17 +88,17 @@ impl Scribe {
     }
 
     /// The last chained entry.
-    pub fn leaf(&self) -> Option<&str> {
+    pub(crate) fn leaf(&self) -> Option<&str> {
         self.leaf.as_deref()
     }
 
     /// How many lines the transcript holds now.
-    pub fn rows(&self) -> u64 {
+    pub(crate) fn rows(&self) -> u64 {
         self.rows
     }
 
     /// The lines written here.
-    pub fn finish(self) -> Vec<Value> {
+    pub(crate) fn finish(self) -> Vec<Value> {
         self.lines
     }
 
@@ -158,7 +158,7 @@ fn entry_id(seed: u32, n: u64) -> String {
 }
 
 /// A moment as ISO 8601 in UTC with milliseconds.
-pub fn iso(at_ms: i64) -> String {
+pub(crate) fn iso(at_ms: i64) -> String {
     Timestamp::from_millisecond(at_ms)
         .unwrap_or(Timestamp::UNIX_EPOCH)
         .strftime("%Y-%m-%dT%H:%M:%S%.3fZ")

@@ -58,11 +58,11 @@ mod step;
 const LAST_WORDS: Duration = Duration::from_secs(3);
 
 /// The claim as it becomes durable; the sender is dropped when there is none.
-pub type ClaimWatch = watch::Receiver<Option<Arc<TurnStart>>>;
+pub(crate) type ClaimWatch = watch::Receiver<Option<Arc<TurnStart>>>;
 
 /// Mail of a turn; all but `Abort` comes from its own tasks.
 #[derive(Debug)]
-pub enum TurnMail {
+pub(crate) enum TurnMail {
     Abort(&'static str),
     Claimed(Option<Arc<TurnStart>>),
     Prepared(Box<Result<Prepared, LedgerError>>),
@@ -94,22 +94,22 @@ impl Mail for TurnMail {
 
 /// What a turn is made from.
 #[derive(Clone)]
-pub struct TurnArgs {
-    pub deps: Arc<Deps>,
-    pub slot: Slot,
-    pub row: Arc<InboxRow>,
-    pub claim: ClaimWatch,
+pub(crate) struct TurnArgs {
+    pub(crate) deps: Arc<Deps>,
+    pub(crate) slot: Slot,
+    pub(crate) row: Arc<InboxRow>,
+    pub(crate) claim: ClaimWatch,
     /// The row is fresh: the model may be asked before the claim is durable.
-    pub early: bool,
-    pub feed: Arc<Feed>,
+    pub(crate) early: bool,
+    pub(crate) feed: Arc<Feed>,
     /// What ended the attempt before this one.
-    pub crash: Option<String>,
+    pub(crate) crash: Option<String>,
     /// Set when the turn is over, so that an ordered stop can wait for it.
-    pub over: watch::Sender<bool>,
+    pub(crate) over: watch::Sender<bool>,
 }
 
 /// A running turn.
-pub struct Turn {
+pub(crate) struct Turn {
     args: TurnArgs,
     plan: Plan,
     prepared: Option<Arc<Prepared>>,

@@ -19,7 +19,7 @@ const SEEDS: [(&str, &str); 7] = [
 /// Makes the workspace if it doesn't exist; an existing one is left exactly as it is.
 ///
 /// Returns whether it was made. With `empty` only the folder is made.
-pub fn seed(folder: &Path, empty: bool) -> io::Result<bool> {
+pub(crate) fn seed(folder: &Path, empty: bool) -> io::Result<bool> {
     if folder.exists() {
         return Ok(false);
     }

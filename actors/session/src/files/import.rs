@@ -19,28 +19,30 @@ use crate::entry::Entry;
 use crate::event::now_ms;
 use crate::transcript::Scribe;
 
+type Entries = Vec<(SessionKey, Entry)>;
+
 /// The entries of `sessions.json` that have no rows yet, by agent; read once a process.
 #[derive(Debug, Default)]
 pub(crate) struct Foreign {
-    agents: Mutex<HashMap<String, Arc<Vec<(SessionKey, Entry)>>>>,
+    agents: Mutex<HashMap<String, Arc<Entries>>>,
     /// Held while one is taken in: two readers of one session must not both store its lines.
     taking: tokio::sync::Mutex<()>,
 }
 
 impl Foreign {
-    fn known(&self, agent: &str) -> Option<Arc<Vec<(SessionKey, Entry)>>> {
+    fn known(&self, agent: &str) -> Option<Arc<Entries>> {
         let agents = self.agents.lock().unwrap_or_else(PoisonError::into_inner);
         agents.get(agent).cloned()
     }
 
-    fn put(&self, agent: &str, entries: Vec<(SessionKey, Entry)>) {
+    fn put(&self, agent: &str, entries: Entries) {
         let mut agents = self.agents.lock().unwrap_or_else(PoisonError::into_inner);
         agents.insert(agent.to_owned(), Arc::new(entries));
     }
 }
 
 /// The entries that nobody has spoken to since this ledger exists.
-pub(crate) async fn entries(deps: &Deps, agent: &str) -> Arc<Vec<(SessionKey, Entry)>> {
+pub(crate) async fn entries(deps: &Deps, agent: &str) -> Arc<Entries> {
     if let Some(known) = deps.shared.foreign.known(agent) {
         return known;
     }

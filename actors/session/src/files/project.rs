@@ -26,17 +26,17 @@ const MARKS: usize = 4096;
 
 /// What one round has to do.
 pub(crate) struct Job {
-    pub agent: Arc<str>,
-    pub dir: PathBuf,
-    pub keys: BTreeSet<SessionKey>,
-    pub all: bool,
-    pub archive: Vec<(SessionKey, String, Reply<Vec<String>>)>,
-    pub known: Known,
+    pub(crate) agent: Arc<str>,
+    pub(crate) dir: PathBuf,
+    pub(crate) keys: BTreeSet<SessionKey>,
+    pub(crate) all: bool,
+    pub(crate) archive: Vec<(SessionKey, String, Reply<Vec<String>>)>,
+    pub(crate) known: Known,
 }
 
 /// What came of it.
 #[derive(Debug, Default)]
-pub struct Written {
+pub(crate) struct Written {
     pub(crate) known: Known,
     pub(crate) error: Option<String>,
     /// What is still to be written after an error.

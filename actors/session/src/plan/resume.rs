@@ -13,19 +13,17 @@ use super::tool_uses;
 
 /// One step of an earlier attempt: an intent, perhaps with its result.
 #[derive(Debug, Clone)]
-pub struct PastStep {
+pub(crate) struct PastStep {
     /// The step's number.
-    pub k: u32,
+    pub(crate) k: u32,
     /// The call's id in the message that asked.
-    pub call_id: String,
-    /// The tool's name.
-    pub name: String,
+    pub(crate) call_id: String,
     /// The message that asked, with the first call of each message.
-    pub message: Option<AssistantMessage>,
+    pub(crate) message: Option<AssistantMessage>,
     /// Whether running it again does no harm.
-    pub idempotent: bool,
+    pub(crate) idempotent: bool,
     /// What came out, when that was stored.
-    pub result: Option<ToolResultMessage>,
+    pub(crate) result: Option<ToolResultMessage>,
 }
 
 impl Plan {

@@ -95,7 +95,6 @@ fn a_resumed_turn_skips_what_is_done_and_never_repeats_an_unknown_effect() {
     let step = |k: u32, id: &str, idempotent, done: bool| PastStep {
         k,
         call_id: id.to_owned(),
-        name: "note".to_owned(),
         message: (k == 0).then(|| answer("", &["a", "b", "c", "d"])),
         idempotent,
         result: done.then(|| result(id)),
@@ -199,7 +198,6 @@ fn any_event() -> impl Strategy<Value = Event> {
             steps: vec![PastStep {
                 k: 0,
                 call_id: "a".to_owned(),
-                name: "note".to_owned(),
                 message: Some(answer("", &["a", "b"])),
                 idempotent: exhausted,
                 result: None,

@@ -17,7 +17,7 @@ use crate::event::now_ms;
 use crate::files;
 
 /// One operation, with where its result goes.
-pub enum Operation {
+pub(crate) enum Operation {
     /// Begin a new session under the same key; the old transcript stays.
     Reset(Reply<Result<Entry, LedgerError>>),
     /// Forget the session; its transcript is archived unless told otherwise.

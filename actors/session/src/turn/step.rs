@@ -1,7 +1,5 @@
 //! The tools of a turn: intent before, result after.
 
-use std::sync::Arc;
-
 use openclaw_runtime::fault;
 use openclaw_tool::Tool;
 use openclaw_tool::ToolCall;
@@ -176,7 +174,6 @@ pub(super) fn claim(start: &TurnStart) -> Claim {
             PastStep {
                 k: step.k,
                 call_id: read("callId").as_str().unwrap_or_default().to_owned(),
-                name: step.intent.name.clone(),
                 message: serde_json::from_value(read("message")).ok().flatten(),
                 idempotent: step.intent.idempotent,
                 result: step
