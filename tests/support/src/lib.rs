@@ -9,3 +9,4 @@
 )]
 
 pub mod gateway;
+pub mod telegram;
