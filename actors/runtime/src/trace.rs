@@ -177,3 +177,45 @@ impl fmt::Debug for Hooks {
         f.write_str("Hooks")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::TraceContext;
+
+    #[test]
+    fn malformed_headers_are_no_context() {
+        for text in [
+            "",
+            "00",
+            "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01",
+            "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-extra",
+            "00-4bf92f3577b34da6a3ce929d0e0e473-00f067aa0ba902b7-01",
+        ] {
+            assert_eq!(TraceContext::parse(text), None, "{text}");
+        }
+        // A later version may carry more.
+        assert!(
+            TraceContext::parse("01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00-more")
+                .is_some()
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn a_header_survives_its_way(trace_id in 1u128.., span_id in 1u64.., sampled: bool) {
+            let context = TraceContext { trace_id, span_id, sampled };
+            prop_assert_eq!(TraceContext::parse(&context.traceparent()), Some(context));
+            prop_assert_eq!(context.new_child().trace_id, trace_id);
+        }
+
+        #[test]
+        fn no_header_panics(text in "\\PC{0,80}") {
+            let _none_or_some = TraceContext::parse(&text);
+        }
+    }
+}

@@ -108,6 +108,13 @@ impl Policy {
             .is_some_and(|at| self.children.get(at).is_some_and(Child::is_alive))
     }
 
+    /// Whether a child is being removed: to all but its last incarnation it is gone.
+    pub(crate) fn is_going(&self, id: &ChildId) -> bool {
+        self.children
+            .iter()
+            .any(|child| child.id == *id && child.want == Want::Gone)
+    }
+
     /// What there is to do since the last call.
     pub(crate) fn take_actions(&mut self) -> Vec<Action> {
         std::mem::take(&mut self.actions)
@@ -189,10 +196,12 @@ impl Policy {
         self.want(id, Want::Gone)
     }
 
-    /// Starts a child anew, whatever it is, with its failures forgotten.
+    /// Starts a child anew, whatever it is, with its failures forgotten. One that is being removed stays so.
     pub(crate) fn restart(&mut self, id: &ChildId) -> bool {
-        let closing = self.closing;
-        let Some(at) = self.find(id).filter(|_| !closing) else {
+        if self.closing || self.is_going(id) {
+            return false;
+        }
+        let Some(at) = self.find(id) else {
             return false;
         };
         let Some(child) = self.children.get_mut(at) else {
@@ -229,10 +238,11 @@ impl Policy {
         }
     }
 
-    /// A child's configuration changed: it starts with the new one, even if it was stopped or parked.
+    /// A child's configuration changed: it starts with the new one, even if it was stopped, parked or being removed.
     pub(crate) fn replace(&mut self, id: &ChildId, rules: Rules) {
         if let Some(child) = self.get(id) {
             child.rules = rules;
+            child.want = Want::Run;
         }
         self.restart(id);
     }

@@ -127,7 +127,15 @@ impl Supervisor {
     fn admit(&mut self, spec: ChildSpec, fixed: bool, ctx: &Ctx) -> bool {
         let (id, kind) = (spec.id.clone(), spec.kind);
         let rules = Rules::of(&spec, fixed);
-        if self.policy.is_closing() || self.policy.contains(&id) {
+        if self.policy.is_closing() {
+            return false;
+        }
+        if self.policy.is_going(&id) {
+            self.specs.insert(id.clone(), spec);
+            self.policy.replace(&id, rules);
+            return true;
+        }
+        if self.policy.contains(&id) {
             return false;
         }
         let path = ctx.path().join(&id);

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use openclaw_runtime::Actor;
 use openclaw_runtime::ActorPath;
+use openclaw_runtime::Address;
 use openclaw_runtime::BoxFuture;
 use openclaw_runtime::ChildExit;
 use openclaw_runtime::ChildSpec;
@@ -60,6 +61,10 @@ pub enum Strings {
     Child(ChildSpec),
     StopChild(&'static str),
     Tick,
+    After(Duration),
+    AfterCancelled,
+    NudgeThenLoop(Address<Strings>),
+    Reconfigured,
 }
 
 impl Mail for Strings {
@@ -82,6 +87,10 @@ impl Mail for Strings {
             Strings::Child(_) => "child",
             Strings::StopChild(_) => "stop_child",
             Strings::Tick => "tick",
+            Strings::After(_) => "after",
+            Strings::AfterCancelled => "after_cancelled",
+            Strings::NudgeThenLoop(_) => "nudge_then_loop",
+            Strings::Reconfigured => "reconfigured",
         }
     }
 
@@ -159,6 +168,20 @@ impl Actor for Puppet {
             }
             Strings::StopChild(id) => ctx.stop_child(&id.into()),
             Strings::Tick => self.args.say("tick"),
+            Strings::After(delay) => {
+                ctx.after(delay, Strings::Tick);
+            }
+            Strings::AfterCancelled => {
+                // Due already when it is cancelled: it must not come even so.
+                ctx.after(Duration::ZERO, Strings::Tick).cancel();
+            }
+            Strings::NudgeThenLoop(other) => {
+                other.nudge(Strings::Work);
+                while !self.args.release.load(SeqCst) {
+                    std::hint::spin_loop();
+                }
+            }
+            Strings::Reconfigured => self.args.say("reconfigured"),
         }
         Ok(())
     }
@@ -234,7 +257,7 @@ pub async fn read_until(log: &mut mpsc::Receiver<String>, line: &str) -> Vec<Str
         }
         false
     };
-    let found = tokio::time::timeout(SOON, found).await;
+    let found = tokio::time::timeout(Duration::from_secs(300), found).await;
     assert!(matches!(found, Ok(true)), "no {line:?} in {lines:?}");
     lines
 }

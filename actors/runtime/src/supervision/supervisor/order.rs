@@ -118,7 +118,11 @@ impl Supervisor {
                 path: ctx.path().clone(),
             });
         }
-        match self.specs.get(&spec.id) {
+        match self
+            .specs
+            .get(&spec.id)
+            .filter(|_| !self.policy.is_going(&spec.id))
+        {
             Some(known) if known.fingerprint == spec.fingerprint => {
                 self.ensure(spec, ctx);
                 Ok(Started::Already)
@@ -134,7 +138,7 @@ impl Supervisor {
     }
 
     fn ensure(&mut self, spec: ChildSpec, ctx: &Ctx) {
-        if self.policy.contains(&spec.id) {
+        if self.policy.contains(&spec.id) && !self.policy.is_going(&spec.id) {
             // It may be leaving right now: then it comes back.
             if ctx.is_leaving(&spec.id) {
                 self.policy.want_again(&spec.id);

@@ -37,7 +37,8 @@ impl Supervisor {
     fn reconcile_one(&mut self, spec: &ChildSpec, collector: &Arc<Collector>, ctx: &Ctx) {
         let path = ctx.path().join(&spec.id);
         let rules = Rules::of(spec, true);
-        let Some(known) = self.specs.get(&spec.id) else {
+        let going = self.policy.is_going(&spec.id);
+        let Some(known) = self.specs.get(&spec.id).filter(|_| !going) else {
             self.admit(spec.clone(), true, ctx);
             collector.note(|diff| diff.added.push(path));
             return;
