@@ -1,6 +1,8 @@
 //! The command line as a value: every command and flag, spelled as existing scripts spell them.
 
 use clap::ArgAction;
+use clap::CommandFactory;
+use clap::FromArgMatches;
 use clap::Parser;
 use clap::Subcommand;
 
@@ -17,6 +19,7 @@ use crate::commands::sessions::SessionsArgs;
 use crate::commands::status::StatusArgs;
 use crate::commands::supervisor::SupervisorArgs;
 use crate::commands::up::UpArgs;
+use crate::error::EXIT_CODES;
 
 #[cfg(test)]
 mod tests;
@@ -38,12 +41,12 @@ mod tests;
     after_help = "New here? `openclaw up` starts a gateway and prints the address of its page."
 )]
 pub(crate) struct Cli {
-    #[command(flatten)]
-    pub(crate) globals: Globals,
-
     /// Print the version.
     #[arg(short = 'V', short_alias = 'v', long, action = ArgAction::Version)]
     version: Option<bool>,
+
+    #[command(flatten)]
+    pub(crate) globals: Globals,
 
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -103,4 +106,20 @@ pub(crate) enum Command {
     Supervisor(SupervisorArgs),
     /// Print the completions for a shell.
     Completion(CompletionArgs),
+}
+
+/// The whole command line, with the table of exit codes in its long help.
+pub(crate) fn command() -> clap::Command {
+    let mut table = String::from(
+        "New here? `openclaw up` starts a gateway and prints the address of its page.\n\nExit codes:\n",
+    );
+    for (code, meaning) in EXIT_CODES {
+        table.push_str(&format!("  {code:>3}  {meaning}\n"));
+    }
+    Cli::command().after_long_help(table)
+}
+
+/// Reads the words of this process.
+pub(crate) fn parse() -> Result<Cli, clap::Error> {
+    Cli::from_arg_matches(&command().try_get_matches()?)
 }

@@ -68,12 +68,12 @@ impl Endpoint {
                 password: flag_password.or_else(|| remote.password.clone()),
             });
         }
-        let (port, because) = port(None, loaded)?;
+        let port = Port::resolve(None, loaded)?;
         let auth = gateway.auth.or_default();
         let variable = |name: &str| loaded.environment.get(name).map(Secret::from);
         Ok(Self {
-            url: format!("ws://127.0.0.1:{port}"),
-            because,
+            url: format!("ws://127.0.0.1:{}", port.number),
+            because: port.because(loaded),
             token: flag_token
                 .or_else(|| variable("OPENCLAW_GATEWAY_TOKEN"))
                 .or(auth.token),
@@ -84,58 +84,97 @@ impl Endpoint {
     }
 }
 
-/// The gateway's port and what decided it: flag, variable, config, profile "dev", default.
-pub(crate) fn port(flag: Option<u16>, loaded: &LoadedConfig) -> CommandResult<(u16, String)> {
-    if let Some(port) = flag {
-        return Ok((port, "--port".into()));
+/// The gateway's port and what decided it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Port {
+    pub(crate) number: u16,
+    pub(crate) from: PortFrom,
+}
+
+/// What decided the port, the strongest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PortFrom {
+    Flag,
+    Variable,
+    Config,
+    DevProfile,
+    Default,
+}
+
+impl Port {
+    pub(crate) fn resolve(flag: Option<u16>, loaded: &LoadedConfig) -> CommandResult<Self> {
+        let decided = |number, from| Ok(Self { number, from });
+        if let Some(number) = flag {
+            return decided(number, PortFrom::Flag);
+        }
+        if let Some(text) = loaded.environment.get("OPENCLAW_GATEWAY_PORT") {
+            let number = text.trim().parse().ok().filter(|number| *number != 0);
+            let number = number.ok_or_else(|| {
+                CommandError::new(
+                    Kind::Usage,
+                    format!(
+                        "OPENCLAW_GATEWAY_PORT is \"{text}\"; a port is a number from 1 to 65535"
+                    ),
+                )
+            })?;
+            return decided(number, PortFrom::Variable);
+        }
+        let configured = loaded.config.gateway.port;
+        if loaded
+            .config
+            .tree
+            .value()
+            .pointer("/gateway/port")
+            .is_some()
+        {
+            return decided(configured, PortFrom::Config);
+        }
+        let is_dev = loaded
+            .path
+            .parent()
+            .is_some_and(|folder| folder.ends_with(".openclaw-dev"));
+        if is_dev {
+            return decided(DEV_PORT, PortFrom::DevProfile);
+        }
+        decided(configured, PortFrom::Default)
     }
-    if let Some(text) = loaded.environment.get("OPENCLAW_GATEWAY_PORT") {
-        let port = text.trim().parse().map_err(|_| {
-            CommandError::new(
-                Kind::Usage,
-                format!("OPENCLAW_GATEWAY_PORT is \"{text}\"; a port is a number from 1 to 65535"),
-            )
-        })?;
-        return Ok((port, "OPENCLAW_GATEWAY_PORT".into()));
+
+    /// The port for the gateway itself when the config doesn't say it.
+    pub(crate) fn over_config(self) -> Option<u16> {
+        match self.from {
+            PortFrom::Config | PortFrom::Default => None,
+            PortFrom::Flag | PortFrom::Variable | PortFrom::DevProfile => Some(self.number),
+        }
     }
-    let gateway = loaded.config.tree.value().get("gateway");
-    if gateway.is_some_and(|gateway| gateway.get("port").is_some()) {
-        return Ok((
-            loaded.config.gateway.port,
-            format!("gateway.port in {}", loaded.path.display()),
-        ));
+
+    fn because(self, loaded: &LoadedConfig) -> String {
+        match self.from {
+            PortFrom::Flag => "--port".to_owned(),
+            PortFrom::Variable => "OPENCLAW_GATEWAY_PORT".to_owned(),
+            PortFrom::Config => format!("gateway.port in {}", loaded.path.display()),
+            PortFrom::DevProfile => "the profile \"dev\"".to_owned(),
+            PortFrom::Default => "the default port".to_owned(),
+        }
     }
-    let is_dev = loaded
-        .path
-        .parent()
-        .is_some_and(|folder| folder.ends_with(".openclaw-dev"));
-    if is_dev {
-        return Ok((DEV_PORT, "the profile \"dev\"".into()));
-    }
-    Ok((loaded.config.gateway.port, "the default port".into()))
 }
 
 /// Accepts what people paste: http(s) addresses and bare `host:port` too.
 fn websocket_url(text: &str) -> CommandResult<String> {
-    let text = text.trim().trim_end_matches('/');
-    let url = if let Some(rest) = text.strip_prefix("http://") {
-        format!("ws://{rest}")
-    } else if let Some(rest) = text.strip_prefix("https://") {
-        format!("wss://{rest}")
-    } else if text.starts_with("ws://") || text.starts_with("wss://") {
-        text.to_owned()
-    } else if !text.contains("://") && !text.is_empty() {
-        format!("ws://{text}")
-    } else {
-        String::new()
+    let text = text.trim();
+    let (scheme, rest) = match text.split_once("://") {
+        Some(("http" | "ws", rest)) => ("ws", rest),
+        Some(("https" | "wss", rest)) => ("wss", rest),
+        Some(_) => ("", text),
+        None => ("ws", text),
     };
-    let authority = url.split_once("://").map_or("", |(_, rest)| rest);
-    if authority.is_empty() || authority.contains(['@', ' ', '#', '?']) {
+    let rest = rest.trim_end_matches('/');
+    let is_address = !scheme.is_empty() && !rest.is_empty() && !rest.contains(['@', ' ', '#', '?']);
+    if !is_address {
         return Err(CommandError::new(
             Kind::Usage,
             format!("\"{text}\" is not the address of a gateway"),
         )
         .hint("an address looks like ws://127.0.0.1:18789 or wss://gateway.example.org"));
     }
-    Ok(url)
+    Ok(format!("{scheme}://{rest}"))
 }

@@ -23,11 +23,9 @@ mod telemetry;
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use clap::error::ErrorKind;
 use openclaw_gateway::config::Environment;
 
-use crate::cli::Cli;
 use crate::error::CommandError;
 use crate::error::Kind;
 use crate::render::Tone;
@@ -37,7 +35,7 @@ use crate::shell::Shell;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match cli::parse() {
         Ok(cli) => cli,
         Err(error) => {
             // A closed pipe is the only way this fails, and then nobody reads it.

@@ -61,9 +61,4 @@ impl Shell {
             (None, false) => format!("openclaw {rest}"),
         }
     }
-
-    /// The port that `--dev` moves to when neither flag, variable nor config names one.
-    pub(crate) fn is_dev(&self) -> bool {
-        self.globals.dev || self.globals.profile.as_deref() == Some("dev")
-    }
 }

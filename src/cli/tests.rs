@@ -57,3 +57,48 @@ fn spellings_of_existing_scripts_are_understood() {
         }
     }
 }
+
+/// `docs/cli.md` is the help of every command. `UPDATE_DOCS=1 cargo test -p openclaw` writes it anew.
+#[test]
+fn the_help_of_every_command_is_in_the_docs() {
+    let mut text = String::from(
+        "# Command line\n\nThe help of every command, written by a test from the commands themselves\n\
+         (`UPDATE_DOCS=1 cargo test -p openclaw --bin openclaw cli`).\n",
+    );
+    write_help(super::command().bin_name("openclaw"), 2, &mut text);
+    let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/cli.md");
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(&file, &text).unwrap();
+    }
+    let written = std::fs::read_to_string(&file).unwrap_or_default();
+    assert!(
+        written == text,
+        "docs/cli.md is not what the commands say: UPDATE_DOCS=1 cargo test -p openclaw --bin openclaw cli"
+    );
+}
+
+fn write_help(mut command: clap::Command, level: usize, into: &mut String) {
+    command.build();
+    let command = command.term_width(100).mut_args(|arg| {
+        // What every command understands is told once, at the top.
+        let everywhere = arg.get_help_heading() == Some("Everywhere");
+        arg.hide(everywhere && level > 2)
+    });
+    let name = command
+        .get_bin_name()
+        .unwrap_or(command.get_name())
+        .to_owned();
+    let help = command.clone().render_long_help().to_string();
+    let lines: Vec<&str> = help.lines().map(str::trim_end).collect();
+    into.push_str(&format!(
+        "\n{} `{name}`\n\n```text\n{}\n```\n",
+        "#".repeat(level),
+        lines.join("\n").trim_end()
+    ));
+    for child in command.get_subcommands() {
+        if child.get_name() == "help" || child.is_hide_set() {
+            continue;
+        }
+        write_help(child.clone(), (level + 1).min(4), into);
+    }
+}

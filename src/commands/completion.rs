@@ -1,8 +1,6 @@
 //! `completion`: what a shell needs to complete commands and flags.
 
-use clap::CommandFactory;
-
-use crate::cli::Cli;
+use crate::cli;
 use crate::error::CommandResult;
 use crate::shell::Shell;
 
@@ -15,7 +13,7 @@ pub(crate) struct CompletionArgs {
 
 pub(crate) fn run(args: &CompletionArgs, shell: &Shell) -> CommandResult {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "openclaw", &mut script);
+    clap_complete::generate(args.shell, &mut cli::command(), "openclaw", &mut script);
     shell.terminal.raw(&String::from_utf8_lossy(&script))?;
     Ok(())
 }

@@ -16,11 +16,11 @@ pub(crate) struct UpArgs {
 }
 
 pub(crate) fn run(args: &UpArgs, shell: &Shell) -> CommandResult {
-    boot::first_config(args.port, shell)?;
+    let loaded = boot::first_config(args.port, shell)?;
     let run = RunArgs {
         port: args.port,
         verbose: args.verbose,
         ..RunArgs::default()
     };
-    boot::run(&run, shell)
+    boot::run(&run, shell, &loaded)
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use openclaw_protocol::config::Diagnostics;
 use openclaw_runtime::TraceContext;
+use openclaw_runtime::trace::Hooks;
 use opentelemetry::Context;
 use opentelemetry::KeyValue;
 use opentelemetry::trace::SpanContext;
@@ -134,7 +135,7 @@ impl Exporter {
             .with_resource(resource)
             .with_sampler(sampler)
             .build();
-        drop(hooks());
+        openclaw_runtime::trace::install(hooks());
         let tracer = provider.tracer("openclaw");
         Ok(Self { provider, tracer })
     }
@@ -198,10 +199,4 @@ fn remote(context: TraceContext) -> Context {
         TraceState::default(),
     );
     Context::new().with_remote_span_context(span)
-}
-
-/// Until the runtime's own hooks are there.
-struct Hooks {
-    attach: Box<dyn Fn(&Span, TraceContext) + Send + Sync>,
-    current: Box<dyn Fn() -> Option<TraceContext> + Send + Sync>,
 }

@@ -65,7 +65,7 @@ impl Writer {
     pub(super) fn flush(&self, within: Duration) {
         let (done, finished) = sync_channel(1);
         if self.sender.send(Order::Flush(done)).is_ok() {
-            drop(finished.recv_timeout(within));
+            finished.recv_timeout(within).ok();
         }
     }
 }
@@ -114,7 +114,7 @@ impl Desk {
                 Order::Line(record) => self.line(&record, &host),
                 Order::Flush(done) => {
                     self.file.flush();
-                    drop(done.try_send(()));
+                    done.try_send(()).ok();
                 }
             }
             let dropped = self.dropped.load(Ordering::Relaxed);

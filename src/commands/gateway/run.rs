@@ -80,5 +80,5 @@ impl Auth {
 }
 
 pub(crate) fn run(args: &RunArgs, shell: &Shell) -> CommandResult {
-    boot::run(args, shell)
+    boot::run(args, shell, shell.config()?)
 }
