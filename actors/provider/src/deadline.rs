@@ -164,7 +164,7 @@ mod tests {
         let late = |phase| Some(ModelErrorKind::Timeout(phase));
         assert_eq!(outcome(vec![61], d).await, (0, late(Phase::FirstByte)));
         assert_eq!(outcome(vec![59, 61], d).await, (1, late(Phase::Idle)));
-        assert_eq!(outcome(vec![50; 20], d).await, (11, late(Phase::Total)));
+        assert_eq!(outcome(vec![45; 20], d).await, (13, late(Phase::Total)));
     }
 
     #[tokio::test(start_paused = true)]

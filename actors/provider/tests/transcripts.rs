@@ -1,0 +1,156 @@
+//! Whatever a transcript holds, each prefix of it makes a request that the vendors accept.
+
+use std::collections::BTreeMap;
+
+use openclaw_protocol::Message;
+use openclaw_protocol::ModelRef;
+use openclaw_protocol::config::models::ModelCost;
+use openclaw_provider::ModelRequest;
+use openclaw_provider::endpoint::ModelInfo;
+use openclaw_provider::endpoint::Quirks;
+use openclaw_provider::endpoint::Wire;
+use openclaw_support::model::check;
+use proptest::prelude::*;
+use serde_json::Value;
+use serde_json::json;
+
+fn text() -> impl Strategy<Value = String> {
+    prop_oneof![
+        Just(String::new()),
+        Just(" \n".to_owned()),
+        "[ -~]{1,20}",
+        Just("é ☾ \u{0}".to_owned()),
+    ]
+}
+
+/// Few ids, so that they come twice, without result, and with results out of place.
+fn id() -> impl Strategy<Value = String> {
+    prop_oneof![
+        Just("call_0".to_owned()),
+        Just("call_1".to_owned()),
+        Just("toolu_01ABC".to_owned()),
+        Just("fc_123|call.with:odd/letters".to_owned()),
+        Just("x".repeat(60)),
+        Just(String::new()),
+    ]
+}
+
+fn picture() -> impl Strategy<Value = Value> {
+    prop_oneof![
+        Just(json!({ "type": "image", "data": "iVBORw0KGgo=", "mimeType": "image/png" })),
+        Just(json!({ "type": "image", "data": "aGk=", "mimeType": "image/tiff" })),
+        Just(json!({ "type": "image", "data": "", "mimeType": "image/png" })),
+    ]
+}
+
+fn arguments() -> impl Strategy<Value = Value> {
+    prop_oneof![
+        Just(json!({ "a": 1 })),
+        Just(json!("{\"a\":1}")),
+        Just(json!("{\"a\":")),
+        Just(Value::Null),
+        Just(json!([1])),
+    ]
+}
+
+fn said() -> impl Strategy<Value = Value> {
+    let thinking = (text(), proptest::option::of("[a-z]{0,4}"));
+    let call = (id(), "[a-z./ ]{0,9}", arguments());
+    prop_oneof![
+        text().prop_map(|text| json!({ "type": "text", "text": text })),
+        thinking.prop_map(|(text, signature)| match signature {
+            None => json!({ "type": "thinking", "thinking": text }),
+            Some(signature) => {
+                json!({ "type": "thinking", "thinking": text, "thinkingSignature": signature })
+            }
+        }),
+        call.prop_map(|(id, name, arguments)| {
+            json!({ "type": "toolCall", "id": id, "name": name, "arguments": arguments })
+        }),
+        Just(json!({ "type": "something", "else": 1 })),
+    ]
+}
+
+fn shown() -> impl Strategy<Value = Value> {
+    prop_oneof![
+        text().prop_map(|text| json!({ "type": "text", "text": text })),
+        picture()
+    ]
+}
+
+fn message() -> impl Strategy<Value = Value> {
+    let stop = prop_oneof![
+        Just("stop"),
+        Just("toolUse"),
+        Just("aborted"),
+        Just("error"),
+        Just("odd")
+    ];
+    let api = prop_oneof![Just("anthropic-messages"), Just("openai-completions")];
+    prop_oneof![
+        3 => prop::collection::vec(shown(), 0..3)
+            .prop_map(|content| json!({ "role": "user", "content": content, "timestamp": 1 })),
+        1 => text().prop_map(|text| json!({ "role": "user", "content": text })),
+        4 => (prop::collection::vec(said(), 0..4), stop, api).prop_map(|(content, stop, api)| {
+            json!({ "role": "assistant", "content": content, "stopReason": stop, "api": api })
+        }),
+        4 => (id(), prop::collection::vec(shown(), 0..3), any::<bool>())
+            .prop_map(|(id, content, failed)| json!({
+                "role": "toolResult", "toolCallId": id, "toolName": "f", "content": content,
+                "isError": failed,
+            })),
+        1 => text().prop_map(|text| json!({ "role": "compactionSummary", "summary": text })),
+        1 => Just(json!({ "role": "custom", "content": [{ "type": "text", "text": "note" }] })),
+    ]
+}
+
+fn info(wire: Wire, images: bool, nine: bool) -> ModelInfo {
+    ModelInfo {
+        reference: ModelRef::new("p", "m"),
+        name: "m".into(),
+        wire,
+        context_window: None,
+        max_tokens: None,
+        reasoning: true,
+        images,
+        cost: ModelCost::default(),
+        headers: BTreeMap::new(),
+        quirks: Quirks {
+            nine_character_ids: nine,
+            ..Quirks::default()
+        },
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_prefix_of_every_transcript_is_a_valid_request(
+        transcript in prop::collection::vec(message(), 0..12),
+        images: bool,
+        nine: bool,
+        thinking in prop_oneof![Just("off"), Just("high")],
+        system in text(),
+    ) {
+        let transcript: Vec<Message> =
+            serde_json::from_value(Value::Array(transcript)).expect("a transcript");
+        for length in 0..=transcript.len() {
+            let request = ModelRequest {
+                model: ModelRef::new("p", "m"),
+                system: system.clone(),
+                messages: transcript[..length].to_vec().into(),
+                tools: Vec::new(),
+                max_tokens: None,
+                session: "agent:main:main".parse().expect("a key"),
+                params: json!({ "thinking": thinking }),
+            };
+            let body = openclaw_provider::openai::body(
+                &request, &info(Wire::OpenaiCompletions, images, nine));
+            prop_assert_eq!(check::openai(&body), Ok(()), "{:#}", body);
+            let body = openclaw_provider::anthropic::body(
+                &request, &info(Wire::AnthropicMessages, images, false));
+            prop_assert_eq!(check::anthropic(&body), Ok(()), "{:#}", body);
+        }
+    }
+}

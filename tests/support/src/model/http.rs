@@ -1,0 +1,287 @@
+//! HTTP/1.1 by hand: one request at a time on a kept connection.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use serde_json::Value;
+use serde_json::json;
+use tokio::io::AsyncReadExt;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio::net::tcp::OwnedReadHalf;
+use tokio::net::tcp::OwnedWriteHalf;
+
+use super::KEY;
+use super::Recorded;
+use super::State;
+use super::Wire;
+use super::check;
+use super::reply::Reply;
+use super::reply::Trouble;
+use super::wire;
+
+/// A request's line, headers and body.
+struct Request {
+    method: String,
+    path: String,
+    headers: Vec<(String, String)>,
+    body: Vec<u8>,
+}
+
+/// Whether the connection goes on.
+#[derive(PartialEq)]
+enum After {
+    Keep,
+    Close,
+}
+
+pub(super) async fn serve(stream: TcpStream, state: Arc<State>) {
+    stream.set_nodelay(true).ok();
+    let (mut read, mut write) = stream.into_split();
+    let mut buffer = Vec::new();
+    while let Some(request) = next(&mut read, &mut buffer).await {
+        let answering = answer(&request, &mut write, &state);
+        let mut byte = [0_u8; 1];
+        let after = tokio::select! {
+            after = answering => after,
+            // A client sends nothing while it waits, so this is the end of the connection.
+            _ = read.read(&mut byte) => {
+                state.cancelled.fetch_add(1, Ordering::SeqCst);
+                After::Close
+            }
+        };
+        state.changed.notify_waiters();
+        if after == After::Close {
+            return;
+        }
+    }
+}
+
+async fn next(read: &mut OwnedReadHalf, buffer: &mut Vec<u8>) -> Option<Request> {
+    let mut piece = [0_u8; 16 * 1024];
+    let head = loop {
+        if let Some(end) = buffer.windows(4).position(|four| four == b"\r\n\r\n") {
+            break end;
+        }
+        match read.read(&mut piece).await {
+            Ok(length) if length > 0 => buffer.extend_from_slice(&piece[..length]),
+            _ => return None,
+        }
+    };
+    let text = String::from_utf8_lossy(&buffer[..head]).into_owned();
+    let mut lines = text.split("\r\n");
+    let mut first = lines.next()?.split(' ');
+    let (method, path) = (first.next()?.to_owned(), first.next()?.to_owned());
+    let headers: Vec<(String, String)> = lines
+        .filter_map(|line| line.split_once(':'))
+        .map(|(name, value)| (name.trim().to_ascii_lowercase(), value.trim().to_owned()))
+        .collect();
+    let length = headers
+        .iter()
+        .find(|(name, _)| name == "content-length")
+        .map_or(0, |(_, value)| value.parse().expect("a content-length"));
+    let whole = head + 4 + length;
+    while buffer.len() < whole {
+        match read.read(&mut piece).await {
+            Ok(length) if length > 0 => buffer.extend_from_slice(&piece[..length]),
+            _ => return None,
+        }
+    }
+    let body = buffer[head + 4..whole].to_vec();
+    buffer.drain(..whole);
+    Some(Request {
+        method,
+        path,
+        headers,
+        body,
+    })
+}
+
+async fn answer(request: &Request, write: &mut OwnedWriteHalf, state: &State) -> After {
+    let path = request.path.split('?').next().unwrap_or_default();
+    let wire = match (request.method.as_str(), path) {
+        ("GET", "/v1/models") => {
+            let models = state.models.lock().unwrap().clone();
+            let data: Vec<Value> = models
+                .iter()
+                .map(|id| json!({ "id": id, "object": "model", "created": 1, "owned_by": "fake" }))
+                .collect();
+            return send(write, 200, &json!({ "object": "list", "data": data }), None).await;
+        }
+        ("GET", "/api/tags") => {
+            let models = state.models.lock().unwrap().clone();
+            let models: Vec<Value> = models
+                .iter()
+                .map(|id| json!({ "name": id, "model": id, "size": 1 }))
+                .collect();
+            return send(write, 200, &json!({ "models": models }), None).await;
+        }
+        ("POST", "/v1/chat/completions") => Wire::Openai,
+        ("POST", "/v1/messages") => Wire::Anthropic,
+        _ => {
+            let text = format!("Unknown request URL: {} {path}", request.method);
+            let body = wire::error(Wire::Openai, "invalid_request_error", &text);
+            return send(write, 404, &body, None).await;
+        }
+    };
+    let body: Value = serde_json::from_slice(&request.body).unwrap_or(Value::Null);
+    let verdict = judge(wire, request, &body);
+    state.record(|| Recorded {
+        wire,
+        headers: request.headers.clone(),
+        body: body.clone(),
+        refused: verdict.as_ref().err().map(|(_, _, text)| text.clone()),
+    });
+    if let Err((status, kind, text)) = verdict {
+        return send(write, status, &wire::error(wire, kind, &text), None).await;
+    }
+    let reply = state.next_reply();
+    let _open = Open::new(state);
+    play(wire, &reply, &body, write).await
+}
+
+type Verdict = Result<(), (u16, &'static str, String)>;
+
+fn judge(wire: Wire, request: &Request, body: &Value) -> Verdict {
+    let header = |name: &str| {
+        let found = request.headers.iter().find(|(other, _)| other == name);
+        found.map(|(_, value)| value.as_str())
+    };
+    let bearer = header("authorization").and_then(|value| value.strip_prefix("Bearer "));
+    let key = match wire {
+        Wire::Openai => bearer,
+        Wire::Anthropic => header("x-api-key").or(bearer),
+    };
+    if key != Some(KEY) {
+        let text = match key {
+            None => "You didn't provide an API key.",
+            Some(_) => "Incorrect API key provided.",
+        };
+        return Err((401, "authentication_error", text.to_owned()));
+    }
+    if header("content-type") != Some("application/json") {
+        let text = "the content type must be application/json".to_owned();
+        return Err((415, "invalid_request_error", text));
+    }
+    if wire == Wire::Anthropic && header("anthropic-version") != Some("2023-06-01") {
+        let text = "anthropic-version: header is required".to_owned();
+        return Err((400, "invalid_request_error", text));
+    }
+    let invalid = |text| (400, "invalid_request_error", text);
+    match wire {
+        Wire::Openai => check::openai(body).map_err(invalid)?,
+        Wire::Anthropic => check::anthropic(body).map_err(invalid)?,
+    }
+    if body["model"]
+        .as_str()
+        .is_some_and(|model| model.contains("nonexistent"))
+    {
+        let text = format!("The model `{}` does not exist", body["model"]);
+        let kind = match wire {
+            Wire::Openai => "model_not_found",
+            Wire::Anthropic => "not_found_error",
+        };
+        return Err((404, kind, text));
+    }
+    Ok(())
+}
+
+async fn play(wire: Wire, reply: &Reply, body: &Value, write: &mut OwnedWriteHalf) -> After {
+    tokio::time::sleep(reply.delay).await;
+    match reply.trouble {
+        Some(Trouble::HangBeforeHeaders) => std::future::pending().await,
+        Some(Trouble::CutBeforeHeaders) => return After::Close,
+        _ => {}
+    }
+    if let Some(failure) = &reply.error {
+        let error = wire::error(wire, &failure.kind, &failure.message);
+        return send(write, failure.status, &error, failure.retry_after).await;
+    }
+    let head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\ntransfer-encoding: chunked\r\n\r\n";
+    let mut out = head.to_vec();
+    if reply.trouble == Some(Trouble::HangBeforeFirstByte) {
+        write.write_all(&out).await.ok();
+        std::future::pending::<()>().await;
+    }
+    for (token, frame) in wire::frames(wire, reply, body) {
+        // Whatever waits or breaks here must find what came before on its way.
+        let trouble = match (reply.trouble, token) {
+            (Some(trouble), Some(token)) => (trouble.after() == Some(token)).then_some(trouble),
+            _ => None,
+        };
+        if (token.is_some() && !reply.pause.is_zero()) || trouble.is_some() {
+            if write.write_all(&out).await.is_err() {
+                return After::Close;
+            }
+            out.clear();
+            tokio::time::sleep(reply.pause).await;
+        }
+        match trouble {
+            Some(Trouble::HangAfter(_)) => std::future::pending().await,
+            Some(Trouble::CutAfter(_)) => return After::Close,
+            Some(_) => {
+                chunk(&mut out, &wire::error_frame(wire));
+                break;
+            }
+            None => chunk(&mut out, &frame),
+        }
+    }
+    out.extend_from_slice(b"0\r\n\r\n");
+    match write.write_all(&out).await {
+        Ok(()) => After::Keep,
+        Err(_) => After::Close,
+    }
+}
+
+fn chunk(out: &mut Vec<u8>, frame: &str) {
+    out.extend_from_slice(format!("{:x}\r\n", frame.len()).as_bytes());
+    out.extend_from_slice(frame.as_bytes());
+    out.extend_from_slice(b"\r\n");
+}
+
+async fn send(
+    write: &mut OwnedWriteHalf,
+    status: u16,
+    body: &Value,
+    retry_after: Option<u64>,
+) -> After {
+    let body = body.to_string();
+    let retry = retry_after.map_or_else(String::new, |wait| format!("retry-after: {wait}\r\n"));
+    let text = format!(
+        "HTTP/1.1 {status} Status\r\ncontent-type: application/json\r\n{retry}content-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    match write.write_all(text.as_bytes()).await {
+        Ok(()) => After::Keep,
+        Err(_) => After::Close,
+    }
+}
+
+impl Trouble {
+    fn after(self) -> Option<usize> {
+        match self {
+            Self::HangAfter(tokens) | Self::CutAfter(tokens) | Self::ErrorAfter(tokens) => {
+                Some(tokens)
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Counts an answer under way.
+struct Open<'s>(&'s State);
+
+impl<'s> Open<'s> {
+    fn new(state: &'s State) -> Self {
+        state.open.fetch_add(1, Ordering::SeqCst);
+        state.changed.notify_waiters();
+        Self(state)
+    }
+}
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Ordering::SeqCst);
+        self.0.changed.notify_waiters();
+    }
+}
