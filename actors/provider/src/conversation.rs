@@ -159,7 +159,8 @@ fn push_assistant<'a>(
         match part {
             Content::Text { text, .. } if !blank(text) => said.push(Said::Text(text)),
             Content::Thinking { thinking, extra } if signed && !cut_off => {
-                if let Some(signature) = extra.get("thinkingSignature").and_then(Value::as_str) {
+                let signature = extra.get("thinkingSignature").and_then(Value::as_str);
+                if let Some(signature) = signature.filter(|signature| !signature.is_empty()) {
                     said.push(Said::Thinking {
                         text: thinking,
                         signature,
