@@ -203,9 +203,11 @@ fn push_assistant<'a>(
             _ => {}
         }
     }
-    // Reasoning alone says nothing, and a wire takes it only before something said.
-    let speaks = said.iter().any(|part| matches!(part, Said::Text(_)));
-    if !speaks && calls.is_empty() {
+    // A wire takes reasoning only before something said.
+    while calls.is_empty() && matches!(said.last(), Some(Said::Thinking { .. })) {
+        said.pop();
+    }
+    if said.is_empty() && calls.is_empty() {
         return;
     }
     said.append(&mut calls);

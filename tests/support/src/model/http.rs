@@ -58,7 +58,7 @@ pub(super) async fn serve(stream: TcpStream, state: Arc<State>) {
 }
 
 async fn next(read: &mut OwnedReadHalf, buffer: &mut Vec<u8>) -> Option<Request> {
-    let mut piece = [0_u8; 16 * 1024];
+    let mut piece = vec![0_u8; 16 * 1024];
     let head = loop {
         if let Some(end) = buffer.windows(4).position(|four| four == b"\r\n\r\n") {
             break end;
