@@ -150,7 +150,8 @@ impl Directory {
         is_supervisor.then(|| (self.supervisor(&above), id))
     }
 
-    /// Kills what is at a path; its parent decides what follows. False = nothing is there.
+    /// Kills what is at a path; its parent decides what follows. False = nothing is there, or it is the root, which ends by
+    /// [`Root::shutdown`](crate::Root::shutdown) only.
     pub fn kill(&self, path: &ActorPath, why: KillReason) -> bool {
         let Some(vitals) = self.vitals(path) else {
             return false;

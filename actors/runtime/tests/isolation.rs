@@ -273,3 +273,17 @@ fn mail_that_a_loop_holds_in_its_worker_is_not_lost_with_it() {
         root.shutdown(SOON).await;
     });
 }
+
+#[test]
+fn the_service_manager_hears_of_a_runtime_that_answers() {
+    build_runtime().expect("runtime").block_on(async {
+        let (alive, mut heard) = tokio::sync::mpsc::channel(16);
+        let watchdog = openclaw_runtime::watchdog::Watchdog::default().on_alive(move || {
+            let _full = alive.try_send(());
+        });
+        let root = Root::start_with(Directory::new(), "gateway", vec![], watchdog).await;
+        let sign = tokio::time::timeout(SOON, heard.recv()).await;
+        assert_eq!(sign, Ok(Some(())));
+        root.shutdown(SOON).await;
+    });
+}

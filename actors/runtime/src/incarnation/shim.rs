@@ -132,8 +132,14 @@ impl<A: Actor> ractor::Actor for Shim<A> {
         if leash.fenced.load(Relaxed) {
             return Err("abandoned".into());
         }
+        let begins = life.actor.is_none();
         let outcome = catch_unwind(AssertUnwindSafe(|| life.receive(parcel)));
         leash.pulse.leave();
+        if begins {
+            // The parent was just told, which makes it this worker's next task, where no other worker can take it up. It goes first: the
+            // mail behind may block this thread, and then the parent is who must act.
+            tokio::task::yield_now().await;
+        }
         match outcome {
             Ok(Ok(())) => {
                 if let Some(exit) = life.ctx.ending() {

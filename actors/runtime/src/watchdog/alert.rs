@@ -32,7 +32,8 @@ impl Alert {
         self.asleep.store(true, SeqCst);
     }
 
-    pub(super) fn wake_up(&self) {
-        self.asleep.store(false, SeqCst);
+    /// True = something ran meanwhile.
+    pub(super) fn wake_up(&self) -> bool {
+        !self.asleep.swap(false, SeqCst)
     }
 }

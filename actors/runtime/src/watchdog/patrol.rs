@@ -20,8 +20,13 @@ use crate::watchdog::Watchdog;
 /// A run this long is worth a knock on the runtime: its worker may have been the one that turned the timers.
 const LONG_RUN: Duration = Duration::from_millis(50);
 
-/// Behind a blocked worker, mail that nobody took up for this long is stuck: a live actor takes it up in microseconds.
-const STUCK_AFTER: Duration = Duration::from_millis(400);
+/// Behind a blocked worker, mail that nobody took up for this long, while the runtime answered this many knocks, is stuck: a busy machine
+/// is slow with both, an actor that can run takes its mail up in microseconds.
+const STUCK_AFTER: Duration = Duration::from_secs(1);
+const STUCK_ANSWERS: u64 = 5;
+
+/// The service manager needs to hear of us every few seconds, not every round.
+const ALIVE_EVERY: Duration = Duration::from_secs(1);
 
 /// Rounds without anything to see before it lies down.
 const QUIET_ROUNDS: u32 = 10;
@@ -33,9 +38,19 @@ pub(super) struct Patrol {
     /// When the runtime last answered a knock, and when the open knock was made; 0 = none is open.
     answered_ns: Arc<AtomicU64>,
     knocked_ns: u64,
-    /// How far actors with waiting mail had come when they were first seen idle: `(runs, since)`.
-    idle: HashMap<u64, (u64, u64)>,
+    knocks: u64,
+    /// When `on_alive` was last called.
+    alive_ns: u64,
+    /// The actors that had mail waiting and did not run, as they were first seen so.
+    idle: HashMap<u64, Idle>,
     warned: bool,
+}
+
+#[derive(Clone, Copy)]
+struct Idle {
+    runs: u64,
+    since_ns: u64,
+    knocks: u64,
 }
 
 impl Patrol {
@@ -46,6 +61,8 @@ impl Patrol {
             runtime,
             answered_ns: Arc::new(AtomicU64::new(0)),
             knocked_ns: 0,
+            knocks: 0,
+            alive_ns: 0,
             idle: HashMap::new(),
             warned: false,
         }
@@ -67,8 +84,9 @@ impl Patrol {
             if !self.anyone_busy() {
                 thread::park_timeout(self.options.rest);
             }
-            self.directory.watchdog_alert().wake_up();
-            quiet = 0;
+            if self.directory.watchdog_alert().wake_up() {
+                quiet = 0;
+            }
         }
     }
 
@@ -87,6 +105,7 @@ impl Patrol {
             blocked |= for_ns > nanos(LONG_RUN);
             if for_ns > leash.pulse.max_ns {
                 report(leash, since, "over its limit");
+                self.end_if_root(leash, for_ns);
             }
         }
         if blocked {
@@ -107,17 +126,21 @@ impl Patrol {
             if !waiting || leash.fenced.load(Relaxed) {
                 continue;
             }
-            let runs = pulse.runs.load(Relaxed);
-            let (runs_then, since) = self
-                .idle
-                .get(&leash.generation)
-                .copied()
-                .unwrap_or((runs, now));
-            let since = if runs_then == runs { since } else { now };
-            if now.saturating_sub(since) > nanos(STUCK_AFTER) {
+            let fresh = Idle {
+                runs: pulse.runs.load(Relaxed),
+                since_ns: now,
+                knocks: self.knocks,
+            };
+            let first = self.idle.get(&leash.generation).copied();
+            let first = first
+                .filter(|first| first.runs == fresh.runs)
+                .unwrap_or(fresh);
+            seen.insert(leash.generation, first);
+            let still_ns = now.saturating_sub(first.since_ns);
+            if still_ns > nanos(STUCK_AFTER) && self.knocks - first.knocks >= STUCK_ANSWERS {
                 report(leash, 0, "its mail is stuck behind a blocked thread");
+                self.end_if_root(leash, still_ns);
             }
-            seen.insert(leash.generation, (runs, since));
         }
         self.idle = seen;
     }
@@ -130,6 +153,7 @@ impl Patrol {
             return;
         }
         self.knocked_ns = now;
+        self.knocks += 1;
         let answered = Arc::clone(&self.answered_ns);
         drop(
             self.runtime
@@ -148,9 +172,12 @@ impl Patrol {
                 tracing::warn!("the runtime answers again");
                 self.warned = false;
             }
+            let is_due = now.saturating_sub(self.alive_ns) > nanos(ALIVE_EVERY);
             if self.knocked_ns != 0
+                && is_due
                 && let Some(alive) = &self.options.on_alive
             {
+                self.alive_ns = now;
                 alive();
             }
             self.knock(now);
@@ -163,6 +190,17 @@ impl Patrol {
         }
         if self.options.stall_abort.is_some_and(|limit| silent > limit) {
             tracing::error!(?silent, busiest = %self.busiest(), "the runtime is lost: ending the process, its state is on disk");
+            std::process::abort();
+        }
+    }
+
+    /// The root has nobody who could replace it: a tree without one supervises nothing.
+    fn end_if_root(&self, leash: &Leash, still_ns: u64) {
+        let limit = self.options.stall_abort.map(nanos);
+        if leash.path.is_root() && limit.is_some_and(|limit| still_ns > limit) {
+            tracing::error!(
+                "the root supervisor is lost: ending the process, its state is on disk"
+            );
             std::process::abort();
         }
     }
