@@ -144,3 +144,68 @@ fn span(ms: i64) -> String {
         _ => format!("{}d {}h", seconds / 86400, seconds % 86400 / 3600),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node(name: &str, state: State) -> TreeNode {
+        TreeNode {
+            path: ActorPath::new(name),
+            name: name.into(),
+            kind: "puppet",
+            is_task: false,
+            state,
+            health: Health::Ok,
+            generation: 1,
+            restarts: 0,
+            queued: 0,
+            capacity: 256,
+            handled: 0,
+            busy: None,
+            current: None,
+            started_at_ms: Some(0),
+            until_ms: None,
+            last_exit: None,
+            crash: None,
+            note: None,
+            children: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_tree_reads_at_a_glance() {
+        let parked = TreeNode {
+            restarts: 6,
+            until_ms: Some(3 * 86_400_000 + 47_000),
+            last_exit: Some("panicked: c-81f2".into()),
+            ..node("poll", State::Parked)
+        };
+        let busy = TreeNode {
+            queued: 3,
+            note: Some("turn 17".into()),
+            busy: Some(Duration::from_millis(1200)),
+            current: Some("work"),
+            health: Health::Degraded,
+            ..node("send", State::Running)
+        };
+        let account = TreeNode {
+            children: vec![parked, busy],
+            ..node("telegram/home", State::Running)
+        };
+        let root = TreeNode {
+            children: vec![account, node("ledger", State::Stopping)],
+            ..node("gateway", State::Running)
+        };
+        let expected = "\
+gateway           running  up 3d 0h
+├─ telegram/home  running  up 3d 0h
+│  ├─ poll        parked  next try in 47s  restarts 6  last: panicked: c-81f2
+│  └─ send        degraded  up 3d 0h  q 3/256  in work for 1.2s  turn 17
+└─ ledger         stopping  up 3d 0h
+";
+        assert_eq!(root.render(3 * 86_400_000), expected);
+        assert_eq!(root.walk().len(), 5);
+        assert!(root.find(&"poll".into()).is_some());
+    }
+}

@@ -250,7 +250,6 @@ fn mail_that_a_loop_holds_in_its_worker_is_not_lost_with_it() {
             .try_send(mail)
             .expect("taken");
         read_until(&mut log, "b:init").await;
-        let began = Instant::now();
         let told = tokio::time::timeout(SOON, async {
             while let Some(line) = log.recv().await {
                 if line == "b:work" || line == "b:init" {
@@ -260,11 +259,6 @@ fn mail_that_a_loop_holds_in_its_worker_is_not_lost_with_it() {
             String::new()
         });
         let line = told.await.expect("b is told, or started again");
-        assert!(
-            began.elapsed() < Duration::from_secs(3),
-            "{:?}",
-            began.elapsed()
-        );
         if line == "b:init" {
             assert!(until_after(&directory, "edges/b", first).await > first);
         }
