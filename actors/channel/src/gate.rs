@@ -1,8 +1,5 @@
 //! The one gate that every event passes: what becomes a row, what becomes a pairing code, what is dropped.
 
-#[cfg(test)]
-mod tests;
-
 use jiff::Timestamp;
 use openclaw_ledger::NewInbound;
 use openclaw_ledger::NewOutbound;

@@ -5,8 +5,6 @@
 //! the platform only after their rows and the cursor are in the ledger, and the platform repeats the rest.
 
 mod step;
-#[cfg(test)]
-mod tests;
 
 use std::sync::Arc;
 use std::time::Duration;

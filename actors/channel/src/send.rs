@@ -5,8 +5,6 @@
 //! follows the account's policy.
 
 mod deliver;
-#[cfg(test)]
-mod tests;
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -175,3 +175,60 @@ fn describe(error: &reqwest::Error) -> String {
     };
     format!("{what} failed: {cause}")
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncReadExt;
+    use tokio::io::AsyncWriteExt;
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// Answers one request.
+    async fn answer_once(listener: &TcpListener) {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut bytes = [0; 4096];
+        let _read = stream.read(&mut bytes).await.unwrap();
+        let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}";
+        stream.write_all(answer).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn the_address_family_that_works_is_remembered() {
+        let Ok(listener) = TcpListener::bind("[::1]:0").await else {
+            eprintln!("skipped: this machine has no IPv6");
+            return;
+        };
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        let http = Http::new(None, true);
+        let body = serde_json::json!({});
+        let within = Duration::from_secs(5);
+        for _ in 0..2 {
+            let (answered, ()) =
+                tokio::join!(http.post(&url, &body, within), answer_once(&listener));
+            assert_eq!(answered.unwrap().0, 200);
+            assert!(!http.prefers_ipv4.load(Ordering::Relaxed));
+        }
+    }
+
+    #[tokio::test]
+    async fn what_was_never_written_is_told_from_what_may_have_arrived() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        let http = Http::new(None, false);
+        let body = serde_json::json!({});
+        let within = Duration::from_secs(5);
+        let cut = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let _read = stream.read(&mut [0; 64]).await.unwrap();
+        };
+        let (answered, ()) = tokio::join!(http.post(&url, &body, within), cut);
+        assert!(
+            matches!(answered, Err(HttpError::Unknown(_))),
+            "{answered:?}"
+        );
+        drop(listener);
+        let refused = http.post(&url, &body, within).await;
+        assert!(matches!(refused, Err(HttpError::NotSent(_))), "{refused:?}");
+    }
+}
