@@ -17,7 +17,9 @@
 pub mod config;
 pub mod connect;
 pub mod error;
+pub mod events;
 pub mod frame;
+pub mod hello;
 pub mod key;
 pub mod message;
 pub mod method;
