@@ -3,6 +3,7 @@
 //! The table is the only source of rights. A method that is not in it has no scope, and what has no
 //! scope can't be routed.
 
+mod later;
 mod table;
 
 use serde_json::Value;
@@ -10,6 +11,7 @@ use serde_json::Value;
 use crate::frame::Protocol;
 use crate::shape::Fields;
 
+pub use self::later::scope_of_missing;
 pub use self::table::METHODS;
 
 #[cfg(test)]

@@ -210,3 +210,13 @@ fn the_snapshot_shows_no_secret() {
     assert_eq!(shown["hash"], json!(loaded.hash));
     assert_eq!(shown["warnings"][0]["path"], json!("prot"));
 }
+
+#[test]
+fn the_example_in_the_documentation_is_a_good_one() {
+    let document = include_str!("../../../../docs/config.md");
+    let example = document.split("```json5").nth(1).unwrap();
+    let example = example.split("```").next().unwrap();
+    let loaded = Home::with(example).load();
+    assert_eq!(loaded.issues, []);
+    assert_eq!(loaded.config.channels.telegram.len(), 2);
+}
