@@ -3,7 +3,6 @@
 //! A caller without the right is told so before it is told that the method is missing, as existing
 //! gateways do. What is listed nowhere needs every right.
 
-use super::Method;
 use super::Scope;
 
 const READ: &[&str] = &[
@@ -67,6 +66,7 @@ pub fn scope_of_missing(name: &str) -> Scope {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Method;
 
     #[test]
     fn what_is_in_the_table_is_not_listed_as_missing() {
