@@ -1,1 +1,137 @@
+use std::time::Duration;
 
+use openclaw_protocol::Config;
+use openclaw_protocol::ModelRef;
+use openclaw_protocol::Usage;
+use openclaw_runtime::ActorPath;
+use openclaw_runtime::ChildSpec;
+use openclaw_runtime::Directory;
+use openclaw_runtime::Root;
+use openclaw_runtime::Strategy;
+use serde_json::json;
+
+use super::CallOutcome;
+use super::lease;
+use super::path;
+use super::specs;
+use crate::catalogue::Catalogue;
+use crate::catalogue::Inputs;
+use crate::error::ModelErrorKind;
+use crate::profile::Profiles;
+
+const SOON: Duration = Duration::from_millis(50);
+const LONG: Duration = Duration::from_secs(10);
+
+fn catalogue(concurrency: usize) -> Catalogue {
+    let config = json!({ "models": { "mode": "replace", "providers": { "home": {
+        "baseUrl": "http://127.0.0.1:9", "maxConcurrent": concurrency, "models": [{ "id": "m" }],
+    }}}});
+    let loaded = Config::from_value(config);
+    Catalogue::build(&Inputs {
+        config: &loaded.config,
+        env: &|_| None,
+        profiles: &Profiles::default(),
+        local: &[],
+        now_ms: 0,
+    })
+}
+
+fn tree(catalogue: &Catalogue) -> ChildSpec {
+    ChildSpec::supervisor("providers", Strategy::OneForOne, specs(catalogue))
+}
+
+async fn start(catalogue: &Catalogue) -> (Root, Directory) {
+    let directory = Directory::new();
+    let root = Root::start(directory.clone(), "gateway", vec![tree(catalogue)]).await;
+    (root, directory)
+}
+
+fn home() -> ModelRef {
+    ModelRef::new("home", "m")
+}
+
+/// What the tree says of the provider.
+fn seen(directory: &Directory) -> String {
+    let tree = directory.tree(Some(&path("home")), None);
+    format!("{tree:?}")
+}
+
+async fn until(what: &str, holds: impl Fn() -> bool) {
+    let wait = async {
+        while !holds() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(LONG, wait).await.expect(what);
+}
+
+#[tokio::test]
+async fn calls_are_bounded_and_a_dropped_lease_serves_the_next() {
+    let catalogue = catalogue(2);
+    let (root, directory) = start(&catalogue).await;
+    let first = lease(&directory, &catalogue, &home(), LONG).await.unwrap();
+    let _second = lease(&directory, &catalogue, &home(), LONG).await.unwrap();
+    assert_eq!(first.model().reference(), &home());
+    let error = lease(&directory, &catalogue, &home(), SOON)
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind, ModelErrorKind::RateLimit);
+    let home = home();
+    let waiting = lease(&directory, &catalogue, &home, LONG);
+    tokio::pin!(waiting);
+    assert!(tokio::time::timeout(SOON, &mut waiting).await.is_err());
+    drop(first);
+    waiting.await.unwrap();
+    root.shutdown(LONG).await;
+}
+
+#[tokio::test]
+async fn outcomes_are_told_in_the_tree() {
+    let catalogue = catalogue(2);
+    let (root, directory) = start(&catalogue).await;
+    let lease = lease(&directory, &catalogue, &home(), LONG).await.unwrap();
+    let report = |error| {
+        lease.report(CallOutcome {
+            error,
+            took: Duration::from_millis(20),
+            usage: Usage::default(),
+        });
+    };
+    report(None);
+    until("the good call", || {
+        seen(&directory).contains("1 calls, 0 failed")
+    })
+    .await;
+    report(Some(ModelErrorKind::Auth));
+    until("the bad call", || {
+        seen(&directory).contains("last 1 failed: auth")
+    })
+    .await;
+    root.shutdown(LONG).await;
+}
+
+#[tokio::test]
+async fn a_new_configuration_takes_hold_without_a_restart() {
+    let (before, after) = (catalogue(1), catalogue(3));
+    let (root, directory) = start(&before).await;
+    let _one = lease(&directory, &before, &home(), LONG).await.unwrap();
+    assert!(lease(&directory, &before, &home(), SOON).await.is_err());
+    root.handle().reconcile(vec![tree(&after)]).await.unwrap();
+    let _two = lease(&directory, &after, &home(), LONG).await.unwrap();
+    let _three = lease(&directory, &after, &home(), LONG).await.unwrap();
+    assert!(lease(&directory, &after, &home(), SOON).await.is_err());
+    root.shutdown(LONG).await;
+}
+
+#[tokio::test]
+async fn a_provider_that_is_not_there_is_told_before_any_mail() {
+    let catalogue = catalogue(1);
+    let (root, directory) = start(&catalogue).await;
+    let stranger = ModelRef::new("nowhere", "m");
+    let error = lease(&directory, &catalogue, &stranger, LONG)
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind, ModelErrorKind::ModelNotFound);
+    assert_eq!(path("home"), ActorPath::new("providers/home"));
+    root.shutdown(LONG).await;
+}
