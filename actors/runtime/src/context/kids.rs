@@ -149,6 +149,7 @@ impl<A: Actor> Context<A> {
         let pad = self.pad(&id, task.kind, MAX_POLL, 1);
         self.directory.began(&leash, &vitals, None, &pad);
         vitals.set_state(State::Running, None);
+        self.directory.changed();
         self.kids
             .add(id.clone(), Arc::clone(&leash), Shutdown::Kill);
         let launch = TaskLaunch {
