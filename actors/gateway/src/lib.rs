@@ -12,5 +12,6 @@
 
 pub mod config;
 pub mod gateway;
+pub mod hub;
 pub mod ingress;
 pub mod paths;

@@ -1,0 +1,417 @@
+//! Who hears what: sessions, presence and health on one side, connections on the other.
+//!
+//! Publishing is a plain call that never waits. Each connection has its own bounded queue; a slow
+//! one loses deltas or is closed, and no other connection notices.
+
+mod render;
+mod run;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
+
+use openclaw_protocol::Protocol;
+use openclaw_protocol::RunId;
+use openclaw_protocol::Scope;
+use openclaw_protocol::Scopes;
+use openclaw_protocol::SessionKey;
+use openclaw_session::Events;
+use openclaw_session::SessionEvent;
+use openclaw_session::What;
+use serde_json::Value;
+use serde_json::json;
+use tokio::sync::watch;
+
+pub use self::run::RunEnd;
+pub use self::run::RunView;
+
+use self::render::Chat;
+use self::render::Stream;
+use self::run::Run;
+use self::run::Runs;
+use crate::ingress::outbound::Event;
+use crate::ingress::outbound::Goodbye;
+use crate::ingress::outbound::Loss;
+use crate::ingress::outbound::Numbering;
+use crate::ingress::outbound::Outbound;
+
+#[cfg(test)]
+mod tests;
+
+/// Protocol 3 gets at most one delta in this time, as its clients redraw on each.
+const EARLY_DELTA_PAUSE_MS: i64 = 150;
+
+/// Who may hear an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Audience {
+    /// Every connection.
+    Everyone,
+    /// Operators that may read.
+    Readers,
+    /// Those that asked to watch the supervision tree.
+    Watchers,
+}
+
+/// One connection, as the hub knows it.
+#[derive(Debug)]
+pub struct Subscriber {
+    /// Where its frames go.
+    pub queue: Arc<Outbound>,
+    /// What it speaks.
+    pub version: Protocol,
+    /// What it may hear; empty for nodes.
+    pub scopes: Scopes,
+    /// Whether it takes tool events of its own runs.
+    pub takes_tools: bool,
+    /// Whether it watches the supervision tree.
+    pub watches_tree: bool,
+}
+
+/// An event for many.
+#[derive(Debug, Clone)]
+pub struct Broadcast {
+    /// The event's name.
+    pub name: &'static str,
+    /// The payload.
+    pub payload: Value,
+    /// For whom.
+    pub audience: Audience,
+    /// Whether a slow connection may miss it.
+    pub is_stale_soon: bool,
+    /// Whether the counters of presence and health stand beside it.
+    pub has_state_version: bool,
+}
+
+/// The hub; cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct Hub {
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    subscribers: BTreeMap<u64, Subscriber>,
+    runs: Runs,
+    /// The one counter of protocol 3.
+    seq: u64,
+    presence_version: u64,
+    health_version: u64,
+}
+
+impl Hub {
+    /// A hub that nobody listens to yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Lets a connection hear events from now on.
+    pub fn subscribe(&self, connection: u64, subscriber: Subscriber) {
+        self.lock().subscribers.insert(connection, subscriber);
+    }
+
+    /// Ends that.
+    pub fn unsubscribe(&self, connection: u64) {
+        self.lock().subscribers.remove(&connection);
+    }
+
+    /// Connections that hear events.
+    pub fn subscribers(&self) -> usize {
+        self.lock().subscribers.len()
+    }
+
+    /// Lets a connection watch the supervision tree, or not.
+    pub fn watch_tree(&self, connection: u64, enabled: bool) {
+        if let Some(subscriber) = self.lock().subscribers.get_mut(&connection) {
+            subscriber.watches_tree = enabled;
+        }
+    }
+
+    /// Sends an event to all whom it concerns.
+    pub fn broadcast(&self, broadcast: &Broadcast) {
+        let mut state = self.lock();
+        let versions = (state.presence_version, state.health_version);
+        let event = Arc::new(Event {
+            state_version: broadcast.has_state_version.then_some(versions),
+            loss: if broadcast.is_stale_soon {
+                Loss::Stale
+            } else {
+                Loss::Never
+            },
+            ..Event::new(broadcast.name, broadcast.payload.to_string())
+        });
+        state.seq += 1;
+        let early = Numbering::Global(state.seq);
+        for subscriber in state.subscribers.values() {
+            if subscriber.hears(broadcast.audience) {
+                subscriber.queue.event(&event, subscriber.numbering(early));
+            }
+        }
+    }
+
+    /// Says that presence changed; the payload names everyone present.
+    pub fn presence_changed(&self, presence: &Value) {
+        self.lock().presence_version += 1;
+        self.broadcast(&Broadcast {
+            name: "presence",
+            payload: json!({ "presence": presence }),
+            audience: Audience::Readers,
+            is_stale_soon: true,
+            has_state_version: true,
+        });
+    }
+
+    /// Says how the gateway is.
+    pub fn health_changed(&self, health: Value) {
+        self.lock().health_version += 1;
+        self.broadcast(&Broadcast {
+            name: "health",
+            payload: health,
+            audience: Audience::Everyone,
+            is_stale_soon: true,
+            has_state_version: true,
+        });
+    }
+
+    /// The counters of presence and health.
+    pub fn state_version(&self) -> (u64, u64) {
+        let state = self.lock();
+        (state.presence_version, state.health_version)
+    }
+
+    /// Pings connections of protocol 4, whose clients answer.
+    pub fn ping(&self) {
+        for subscriber in self.lock().subscribers.values() {
+            if subscriber.version == Protocol::V4 {
+                subscriber.queue.ping();
+            }
+        }
+    }
+
+    /// Closes every connection.
+    pub fn close_all(&self, goodbye: &Goodbye) {
+        for subscriber in self.lock().subscribers.values() {
+            subscriber.queue.close(goodbye.clone());
+        }
+    }
+
+    // === runs ===
+
+    /// Announces a run: its session, and the connection that started it.
+    pub fn expect_run(&self, run_id: &RunId, session: &SessionKey, connection: u64, now_ms: i64) {
+        let mut state = self.lock();
+        state.runs.expect(run_id, session, now_ms);
+        let takes_tools = state
+            .subscribers
+            .get(&connection)
+            .is_some_and(|s| s.takes_tools);
+        if !takes_tools {
+            return;
+        }
+        // Whoever starts a run also hears the tools of the session's other runs.
+        for active in state.runs.active(session) {
+            let run = state.runs.entry(&active, now_ms);
+            if !run.tool_listeners.contains(&connection) {
+                run.tool_listeners.push(connection);
+            }
+        }
+    }
+
+    /// What is known of a run; `None` for one that is unknown here.
+    pub fn run(&self, run_id: &RunId) -> Option<RunView> {
+        self.lock().runs.get(run_id)
+    }
+
+    /// Follows a run to its end, also one that is still to begin.
+    pub fn watch_run(&self, run_id: &RunId, now_ms: i64) -> watch::Receiver<RunView> {
+        self.lock().runs.watch(run_id, now_ms)
+    }
+
+    /// Runs of a session that have not ended.
+    pub fn active_runs(&self, session: &SessionKey) -> Vec<RunId> {
+        self.lock().runs.active(session)
+    }
+
+    /// Forgets runs that ended long ago.
+    pub fn prune_runs(&self, now_ms: i64) {
+        self.lock().runs.prune(now_ms);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Subscriber {
+    fn hears(&self, audience: Audience) -> bool {
+        match audience {
+            Audience::Everyone => true,
+            Audience::Readers => self.scopes.allows(Scope::Read),
+            Audience::Watchers => self.watches_tree && self.scopes.allows(Scope::Read),
+        }
+    }
+
+    fn numbering(&self, early: Numbering) -> Numbering {
+        match self.version {
+            Protocol::V3 => early,
+            Protocol::V4 => Numbering::Own,
+        }
+    }
+}
+
+impl Events for Hub {
+    fn publish(&self, event: SessionEvent) {
+        let mut state = self.lock();
+        let State {
+            subscribers,
+            runs,
+            seq,
+            ..
+        } = &mut *state;
+        let run = runs.entry(&event.run_id, event.at_ms);
+        let mut fan = Fan {
+            subscribers,
+            seq,
+            event: &event,
+        };
+        if !matches!(event.what, What::Assistant { .. }) && run.early_is_behind {
+            run.early_is_behind = false;
+            fan.early_delta(run);
+        }
+        if let Some(agent) = render::agent_event(&event.what, event.at_ms) {
+            run.agent_seq = event.seq;
+            fan.agent(&agent, &run.tool_listeners);
+        }
+        if let What::Assistant { text, .. } = &event.what {
+            fan.grow(run, text);
+        }
+        if let Some(chat) = render::terminal(&event.what, event.at_ms) {
+            let seq = run.agent_seq.max(1);
+            fan.chat(seq, &chat, Loss::Never, &[Protocol::V3, Protocol::V4]);
+        }
+        run.observe(&event);
+    }
+}
+
+/// Sends what came of one session event.
+struct Fan<'a> {
+    subscribers: &'a BTreeMap<u64, Subscriber>,
+    seq: &'a mut u64,
+    event: &'a SessionEvent,
+}
+
+impl Fan<'_> {
+    fn agent(&mut self, agent: &render::AgentEvent, tool_listeners: &[u64]) {
+        let loss = if agent.is_delta {
+            self.delta_loss()
+        } else {
+            Loss::Never
+        };
+        let render = |version| Event {
+            loss: loss.clone(),
+            ..Event::new("agent", render::agent_payload(self.event, agent, version))
+        };
+        if agent.stream == Stream::Tool {
+            let listeners = tool_listeners
+                .iter()
+                .filter_map(|id| self.subscribers.get(id));
+            // Targeted events have no place in protocol 3's common numbering.
+            send(
+                listeners,
+                Numbering::Unnumbered,
+                &render,
+                &[Protocol::V3, Protocol::V4],
+            );
+            return;
+        }
+        let versions: &[_] = match agent.stream {
+            Stream::Late => &[Protocol::V4],
+            _ => &[Protocol::V3, Protocol::V4],
+        };
+        let early = self.early_numbering(versions);
+        send(self.readers(), early, &render, versions);
+    }
+
+    /// The next number of protocol 3, if it gets the event: what it never gets is no gap.
+    fn early_numbering(&mut self, versions: &[Protocol]) -> Numbering {
+        if versions.contains(&Protocol::V3) {
+            *self.seq += 1;
+        }
+        Numbering::Global(*self.seq)
+    }
+
+    fn grow(&mut self, run: &mut Run, text: &Arc<str>) {
+        let seq = run.agent_seq;
+        let (joined, delta) = run.grow(text);
+        let late = Chat::Delta {
+            text: joined,
+            delta,
+        };
+        self.chat(seq, &late, self.delta_loss(), &[Protocol::V4]);
+        if run.early_delta_is_due(self.event.at_ms, EARLY_DELTA_PAUSE_MS) {
+            self.early_delta(run);
+        }
+    }
+
+    fn early_delta(&mut self, run: &Run) {
+        let text = run.current().to_owned();
+        let early = Chat::Delta { text, delta: None };
+        self.chat(run.agent_seq, &early, self.delta_loss(), &[Protocol::V3]);
+    }
+
+    fn chat(&mut self, seq: u64, chat: &Chat, loss: Loss, versions: &[Protocol]) {
+        let render = |version| {
+            // What a connection that missed a delta gets in its place.
+            let whole = match chat {
+                Chat::Delta {
+                    text,
+                    delta: Some(_),
+                } if version == Protocol::V4 => {
+                    let text = text.clone();
+                    let whole = Chat::Delta { text, delta: None };
+                    Some(render::chat_payload(self.event, seq, &whole, version))
+                }
+                _ => None,
+            };
+            let payload = render::chat_payload(self.event, seq, chat, version);
+            let loss = loss.clone();
+            Event {
+                whole,
+                loss,
+                ..Event::new("chat", payload)
+            }
+        };
+        let early = self.early_numbering(versions);
+        send(self.readers(), early, &render, versions);
+    }
+
+    fn readers(&self) -> impl Iterator<Item = &Subscriber> {
+        self.subscribers
+            .values()
+            .filter(|subscriber| subscriber.hears(Audience::Readers))
+    }
+
+    fn delta_loss(&self) -> Loss {
+        let run = Arc::from(self.event.run_id.as_str());
+        Loss::Delta { run }
+    }
+}
+
+/// Renders an event once for each version that somebody speaks, and queues it.
+fn send<'a>(
+    subscribers: impl Iterator<Item = &'a Subscriber>,
+    early: Numbering,
+    render: &impl Fn(Protocol) -> Event,
+    versions: &[Protocol],
+) {
+    let (mut v3, mut v4) = (None, None);
+    for subscriber in subscribers.filter(|s| versions.contains(&s.version)) {
+        let rendered = match subscriber.version {
+            Protocol::V3 => &mut v3,
+            Protocol::V4 => &mut v4,
+        };
+        let event = rendered.get_or_insert_with(|| Arc::new(render(subscriber.version)));
+        subscriber.queue.event(event, subscriber.numbering(early));
+    }
+}

@@ -1,0 +1,250 @@
+//! What is known of runs: the ones at work and those that ended lately. Pure; time is passed in.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use openclaw_protocol::RunId;
+use openclaw_protocol::SessionKey;
+use openclaw_protocol::StopReason;
+use openclaw_protocol::Usage;
+use openclaw_session::SessionEvent;
+use openclaw_session::What;
+use openclaw_session::event::Phase;
+use tokio::sync::watch;
+
+/// How long an ended run can be asked about.
+pub const KEPT_MS: i64 = 10 * 60 * 1000;
+
+/// Runs kept at most; the oldest ended ones go first.
+const RUNS: usize = 10_000;
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq)]
+pub enum RunEnd {
+    /// It answered.
+    Answered {
+        /// The answer's text; `None` for a silent answer.
+        text: Option<String>,
+        /// Tokens of the whole run.
+        usage: Option<Usage>,
+        /// Why the last answer ended.
+        stop_reason: StopReason,
+        /// `provider/model`.
+        model: String,
+    },
+    /// It failed.
+    Failed {
+        /// What failed, for people.
+        message: String,
+    },
+    /// Somebody ended it.
+    Aborted {
+        /// `rpc`, `stop`, `timeout`, …
+        reason: &'static str,
+        /// What had been said.
+        partial: Option<String>,
+    },
+}
+
+/// One run, as anyone may ask about it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct RunView {
+    /// Its session, once known.
+    pub session: Option<SessionKey>,
+    /// The session's id, once known.
+    pub session_id: Option<Arc<str>>,
+    /// When it began.
+    pub started_at_ms: Option<i64>,
+    /// When it ended.
+    pub ended_at_ms: Option<i64>,
+    /// How it ended.
+    pub end: Option<Arc<RunEnd>>,
+}
+
+/// The hub's own knowledge of a run.
+#[derive(Debug)]
+pub(super) struct Run {
+    view: watch::Sender<RunView>,
+    /// Connections that want its tool events.
+    pub(super) tool_listeners: Vec<u64>,
+    /// Earlier messages of the run and the current one, as protocol 4 shows them.
+    joined: String,
+    /// Where the current message begins in `joined`.
+    current_at: usize,
+    /// The current message, as protocol 3 shows it.
+    current: Arc<str>,
+    /// Whether a tool ran since: the next text is a new message.
+    tool_between: bool,
+    /// When protocol 3 got its last delta, and whether it lacks one.
+    early_delta_at: Option<i64>,
+    pub(super) early_is_behind: bool,
+    /// The number of the last `agent` event.
+    pub(super) agent_seq: u64,
+    touched_at_ms: i64,
+}
+
+/// All runs.
+#[derive(Debug, Default)]
+pub(super) struct Runs {
+    runs: HashMap<RunId, Run>,
+}
+
+impl Run {
+    fn new(now_ms: i64) -> Self {
+        Self {
+            view: watch::Sender::new(RunView::default()),
+            tool_listeners: Vec::new(),
+            joined: String::new(),
+            current_at: 0,
+            current: Arc::from(""),
+            tool_between: false,
+            early_delta_at: None,
+            early_is_behind: false,
+            agent_seq: 0,
+            touched_at_ms: now_ms,
+        }
+    }
+
+    /// Takes the current message's text; returns the text of the whole run and what is new in it
+    /// (`None` when what was said before is replaced, as when a call is tried again).
+    pub(super) fn grow(&mut self, text: &Arc<str>) -> (String, Option<String>) {
+        let begins_anew = std::mem::take(&mut self.tool_between) && !self.current.is_empty();
+        let delta = if begins_anew {
+            self.joined.push_str("\n\n");
+            self.current_at = self.joined.len();
+            Some(format!("\n\n{text}"))
+        } else {
+            text.strip_prefix(&*self.current).map(str::to_owned)
+        };
+        self.joined.truncate(self.current_at);
+        self.joined.push_str(text);
+        self.current = Arc::clone(text);
+        (self.joined.clone(), delta)
+    }
+
+    /// The current message.
+    pub(super) fn current(&self) -> &str {
+        &self.current
+    }
+
+    /// Tells whether protocol 3 gets a delta now, and remembers it.
+    pub(super) fn early_delta_is_due(&mut self, at_ms: i64, pause_ms: i64) -> bool {
+        let is_due = self
+            .early_delta_at
+            .is_none_or(|last| at_ms - last >= pause_ms);
+        if is_due {
+            self.early_delta_at = Some(at_ms);
+        }
+        self.early_is_behind = !is_due;
+        is_due
+    }
+
+    /// Takes note of what happened.
+    pub(super) fn observe(&mut self, event: &SessionEvent) {
+        self.touched_at_ms = event.at_ms;
+        self.tool_between |= matches!(event.what, What::Tool(_));
+        let end = match &event.what {
+            What::Final {
+                message,
+                usage,
+                stop_reason,
+                model,
+            } => Some(RunEnd::Answered {
+                text: message.as_ref().map(openclaw_protocol::Message::text),
+                usage: *usage,
+                stop_reason: stop_reason.clone(),
+                model: model.clone(),
+            }),
+            What::Failed { message } => Some(RunEnd::Failed {
+                message: message.clone(),
+            }),
+            What::Aborted { reason, partial } => Some(RunEnd::Aborted {
+                reason,
+                partial: partial.as_ref().map(openclaw_protocol::Message::text),
+            }),
+            _ => None,
+        };
+        let started = match &event.what {
+            What::Lifecycle(Phase::Start { started_at_ms }) => Some(*started_at_ms),
+            _ => None,
+        };
+        let is_news = started.is_some() || end.is_some();
+        self.view.send_if_modified(|view| {
+            view.session.get_or_insert_with(|| event.session.clone());
+            if event.session_id.is_some() {
+                view.session_id.clone_from(&event.session_id);
+            }
+            view.started_at_ms = view.started_at_ms.or(started);
+            if let Some(end) = end {
+                view.ended_at_ms = Some(event.at_ms);
+                view.end = Some(Arc::new(end));
+            }
+            is_news
+        });
+        if event.what.is_terminal() {
+            self.joined = String::new();
+            self.current = Arc::from("");
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.view.borrow().end.is_some()
+    }
+}
+
+impl Runs {
+    /// The run, made when it isn't known yet.
+    pub(super) fn entry(&mut self, run_id: &RunId, now_ms: i64) -> &mut Run {
+        if self.runs.len() >= RUNS && !self.runs.contains_key(run_id) {
+            self.make_room();
+        }
+        self.runs
+            .entry(run_id.clone())
+            .or_insert_with(|| Run::new(now_ms))
+    }
+
+    pub(super) fn get(&self, run_id: &RunId) -> Option<RunView> {
+        self.runs.get(run_id).map(|run| run.view.borrow().clone())
+    }
+
+    /// A view that changes as the run goes on.
+    pub(super) fn watch(&mut self, run_id: &RunId, now_ms: i64) -> watch::Receiver<RunView> {
+        self.entry(run_id, now_ms).view.subscribe()
+    }
+
+    /// Names a run's session before its first event.
+    pub(super) fn expect(&mut self, run_id: &RunId, session: &SessionKey, now_ms: i64) {
+        self.entry(run_id, now_ms).view.send_if_modified(|view| {
+            view.session.get_or_insert_with(|| session.clone());
+            false
+        });
+    }
+
+    /// Runs of a session that have not ended.
+    pub(super) fn active(&self, session: &SessionKey) -> Vec<RunId> {
+        let is_active = |run: &Run| {
+            let view = run.view.borrow();
+            view.end.is_none() && view.session.as_ref() == Some(session)
+        };
+        let active = self.runs.iter().filter(|(_, run)| is_active(run));
+        active.map(|(run_id, _)| run_id.clone()).collect()
+    }
+
+    /// Forgets runs that ended long ago, and questions about runs that never came.
+    pub(super) fn prune(&mut self, now_ms: i64) {
+        self.runs.retain(|_, run| {
+            let is_asked_for = run.view.receiver_count() > 0;
+            let is_old = now_ms - run.touched_at_ms > KEPT_MS;
+            let is_done = run.is_over() || run.view.borrow().session.is_none();
+            is_asked_for || !is_old || !is_done
+        });
+    }
+
+    fn make_room(&mut self) {
+        let ended = self.runs.iter().filter(|(_, run)| run.is_over());
+        let oldest = ended.min_by_key(|(_, run)| run.touched_at_ms);
+        if let Some(run_id) = oldest.map(|(run_id, _)| run_id.clone()) {
+            self.runs.remove(&run_id);
+        }
+    }
+}
