@@ -6,6 +6,8 @@
 use std::time::Duration;
 
 use openclaw_protocol::Secret;
+use openclaw_protocol::config::AuthMode;
+use openclaw_protocol::config::Gateway;
 use sha2::Digest;
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
@@ -13,31 +15,8 @@ use subtle::ConstantTimeEq;
 #[cfg(test)]
 mod tests;
 
-/// How callers prove themselves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum AuthMode {
-    /// No secret: only for a gateway that nobody else can reach.
-    None,
-    /// The shared token.
-    #[default]
-    Token,
-    /// The shared password.
-    Password,
-}
-
-impl AuthMode {
-    /// The mode's name on the wire.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Token => "token",
-            Self::Password => "password",
-        }
-    }
-}
-
 /// The gateway's own side of the proof.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct AuthPolicy {
     /// What is asked for.
     pub mode: AuthMode,
@@ -92,6 +71,38 @@ impl AuthFailure {
 }
 
 impl AuthPolicy {
+    /// The policy of a configuration; `env` fills in a secret that the file doesn't hold.
+    ///
+    /// When the section can't be read there is no secret, so nobody is let in until it is mended.
+    pub fn of(gateway: &Gateway, env: impl Fn(&str) -> Option<String>) -> Self {
+        let Some(auth) = gateway.auth.get() else {
+            let mode = AuthMode::Token;
+            return Self {
+                mode,
+                token: None,
+                password: None,
+            };
+        };
+        let from_env = |name: &str| env(name).filter(|s| !s.trim().is_empty()).map(Secret::from);
+        let token = auth
+            .token
+            .clone()
+            .or_else(|| from_env("OPENCLAW_GATEWAY_TOKEN"));
+        let password = auth
+            .password
+            .clone()
+            .or_else(|| from_env("OPENCLAW_GATEWAY_PASSWORD"));
+        let mode = match (auth.mode, &password, &token) {
+            (None, Some(_), None) => AuthMode::Password,
+            _ => auth.effective_mode(),
+        };
+        Self {
+            mode,
+            token,
+            password,
+        }
+    }
+
     /// Compares what the caller shows with the gateway's secret, in constant time.
     ///
     /// The secret may stand in either field: clients of both generations mix them up.
@@ -140,4 +151,13 @@ fn is_same(left: &str, right: &str) -> bool {
     Sha256::digest(left.as_bytes())
         .ct_eq(&Sha256::digest(right.as_bytes()))
         .into()
+}
+
+/// The mode's name on the wire.
+pub fn mode_name(mode: AuthMode) -> &'static str {
+    match mode {
+        AuthMode::None => "none",
+        AuthMode::Token => "token",
+        AuthMode::Password => "password",
+    }
 }

@@ -1,7 +1,10 @@
 use openclaw_protocol::Secret;
+use openclaw_protocol::config::AuthMode;
+use openclaw_protocol::config::Gateway;
+use openclaw_protocol::config::GatewayAuth;
+use openclaw_protocol::config::Section;
 
 use super::AuthFailure;
-use super::AuthMode;
 use super::AuthPolicy;
 use super::Presented;
 
@@ -64,4 +67,34 @@ fn a_gateway_without_a_secret_lets_nobody_in() {
 fn mode_none_asks_for_nothing() {
     let verified = policy(AuthMode::None, None).verify(Presented::default());
     assert_eq!(verified.map(|v| v.mode()), Ok(AuthMode::None));
+}
+
+#[test]
+fn the_policy_comes_from_the_file_then_from_the_environment() {
+    let gateway = |auth| Gateway {
+        auth,
+        ..Gateway::default()
+    };
+    let env = |name: &str| Some(format!("env {name}"));
+    let token = Some(Secret::from("file"));
+    let with_token = gateway(Section::Valid(GatewayAuth {
+        token,
+        ..GatewayAuth::default()
+    }));
+    let policy = AuthPolicy::of(&with_token, env);
+    assert_eq!(policy.token.unwrap().expose(), "file");
+    let policy = AuthPolicy::of(&gateway(Section::default()), env);
+    assert_eq!(policy.token.unwrap().expose(), "env OPENCLAW_GATEWAY_TOKEN");
+
+    let only_password = |name: &str| name.ends_with("PASSWORD").then(|| "p".to_owned());
+    let policy = AuthPolicy::of(&gateway(Section::default()), only_password);
+    assert_eq!(policy.mode, AuthMode::Password);
+
+    // A section that can't be read lets nobody in, whatever the environment holds.
+    let policy = AuthPolicy::of(&gateway(Section::Invalid(Vec::new())), env);
+    assert!(!policy.has_secret());
+    assert_eq!(
+        policy.verify(shown(Some("env OPENCLAW_GATEWAY_TOKEN"), None)),
+        Err(AuthFailure::NotConfigured(AuthMode::Token))
+    );
 }
