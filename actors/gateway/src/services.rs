@@ -1,0 +1,194 @@
+//! What the entries of the gateway share: the house's parts, as requests see them.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
+use std::sync::atomic::AtomicU8;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+use std::time::SystemTime;
+use std::time::UNIX_EPOCH;
+
+use openclaw_channel::status::StatusBoard;
+use openclaw_ledger::Ledger;
+use openclaw_protocol::Config;
+use openclaw_runtime::Directory;
+use tokio::sync::watch;
+
+use crate::config::LoadedConfig;
+use crate::hub::Hub;
+use crate::ingress::auth::AuthPolicy;
+use crate::ingress::limiter::Limiter;
+use crate::metrics::Meters;
+use crate::paths::Paths;
+use crate::presence::Presence;
+
+/// One file of the page.
+#[derive(Debug, Clone)]
+pub struct Asset {
+    /// The content.
+    pub bytes: std::borrow::Cow<'static, [u8]>,
+    /// Such as `text/html; charset=utf-8`.
+    pub mime: String,
+    /// A hash of the content.
+    pub etag: String,
+}
+
+/// Finds a file of the page by its path without a leading slash.
+pub type Assets = fn(&str) -> Option<Asset>;
+
+/// How far the gateway is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Phase {
+    /// It listens, but takes no work yet.
+    Starting = 0,
+    /// It takes work.
+    Open = 1,
+    /// It finishes what it has and takes no more.
+    Closing = 2,
+}
+
+/// What the house gives.
+#[derive(Debug)]
+pub struct Parts {
+    /// Who is where.
+    pub directory: Directory,
+    /// What must not be lost.
+    pub ledger: Ledger,
+    /// The configuration as it is now.
+    pub config: watch::Receiver<Arc<LoadedConfig>>,
+    /// Where things are on disk.
+    pub paths: Paths,
+    /// Who hears what.
+    pub hub: Hub,
+    /// How the accounts are.
+    pub accounts: StatusBoard,
+    /// The page's files.
+    pub assets: Assets,
+    /// The version that is shown.
+    pub version: String,
+    /// The JSON log's file, when there is one.
+    pub log_file: Option<PathBuf>,
+}
+
+/// What requests are answered from; shared by all connections.
+#[derive(Debug)]
+pub struct Services {
+    /// Who is where.
+    pub directory: Directory,
+    /// What must not be lost.
+    pub ledger: Ledger,
+    /// The configuration as it is now.
+    pub config: watch::Receiver<Arc<LoadedConfig>>,
+    /// Where things are on disk.
+    pub paths: Paths,
+    /// Who hears what.
+    pub hub: Hub,
+    /// How the accounts are.
+    pub accounts: StatusBoard,
+    /// The page's files.
+    pub assets: Assets,
+    /// The version that is shown.
+    pub version: String,
+    /// The JSON log's file, when there is one.
+    pub log_file: Option<PathBuf>,
+    /// Who is here.
+    pub presence: Presence,
+    /// What is counted.
+    pub meters: Meters,
+    /// When this process started, in milliseconds since 1970.
+    pub started_at_ms: i64,
+    /// When this process started.
+    pub started: Instant,
+    /// Names this process among all that ever ran.
+    pub boot_id: String,
+    limiter: Mutex<Limiter>,
+    phase: AtomicU8,
+}
+
+impl Services {
+    /// Puts the parts together; the phase is [`Phase::Starting`].
+    pub fn new(parts: Parts) -> Arc<Self> {
+        let started_at_ms = now_ms();
+        let boot_id = uuid::Uuid::new_v4().to_string();
+        let host = host_name();
+        Arc::new(Self {
+            presence: Presence::new(&host, &parts.version, &boot_id, started_at_ms),
+            meters: Meters::default(),
+            started_at_ms,
+            started: Instant::now(),
+            boot_id,
+            limiter: Mutex::default(),
+            phase: AtomicU8::new(Phase::Starting as u8),
+            directory: parts.directory,
+            ledger: parts.ledger,
+            config: parts.config,
+            paths: parts.paths,
+            hub: parts.hub,
+            accounts: parts.accounts,
+            assets: parts.assets,
+            version: parts.version,
+            log_file: parts.log_file,
+        })
+    }
+
+    /// The configuration as it was last read.
+    pub fn loaded(&self) -> Arc<LoadedConfig> {
+        Arc::clone(&self.config.borrow())
+    }
+
+    /// The typed configuration.
+    pub fn configuration(&self) -> Arc<Config> {
+        Arc::clone(&self.config.borrow().config)
+    }
+
+    /// The secret callers must know.
+    pub fn auth_policy(&self) -> AuthPolicy {
+        let loaded = self.loaded();
+        AuthPolicy::of(&loaded.config.gateway, loaded.environment.lookup())
+    }
+
+    /// The count of failed tries.
+    pub fn limiter(&self) -> MutexGuard<'_, Limiter> {
+        self.limiter.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How far the gateway is.
+    pub fn phase(&self) -> Phase {
+        match self.phase.load(Ordering::Acquire) {
+            0 => Phase::Starting,
+            1 => Phase::Open,
+            _ => Phase::Closing,
+        }
+    }
+
+    /// Says how far the gateway is.
+    pub fn set_phase(&self, phase: Phase) {
+        self.phase.store(phase as u8, Ordering::Release);
+    }
+
+    /// For how long this process has been running.
+    pub fn uptime_ms(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+/// The wall clock, in milliseconds since 1970.
+pub fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// This machine's name, for people.
+pub fn host_name() -> String {
+    let from_env = std::env::var("HOSTNAME").ok();
+    let from_kernel = || std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
+    let name = from_env.or_else(from_kernel).unwrap_or_default();
+    match name.trim() {
+        "" => "localhost".to_owned(),
+        name => name.to_owned(),
+    }
+}
