@@ -11,12 +11,14 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
 
 use openclaw_protocol::Protocol;
 use openclaw_protocol::RunId;
 use openclaw_protocol::Scope;
 use openclaw_protocol::Scopes;
 use openclaw_protocol::SessionKey;
+use openclaw_protocol::Usage;
 use openclaw_session::Events;
 use openclaw_session::SessionEvent;
 use openclaw_session::What;
@@ -35,13 +37,17 @@ use crate::ingress::outbound::Event;
 use crate::ingress::outbound::Goodbye;
 use crate::ingress::outbound::Loss;
 use crate::ingress::outbound::Numbering;
-use crate::ingress::outbound::Outbound;
+use crate::ingress::socket::Shared;
+use crate::ingress::websocket::close;
 
 #[cfg(test)]
 mod tests;
 
 /// Protocol 3 gets at most one delta in this time, as its clients redraw on each.
 const EARLY_DELTA_PAUSE_MS: i64 = 150;
+
+/// Three pings without an answer: the peer is gone, whatever the network says.
+const SILENCE_MS: i64 = 100_000;
 
 /// Who may hear an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,7 +64,7 @@ pub enum Audience {
 #[derive(Debug)]
 pub struct Subscriber {
     /// Where its frames go.
-    pub queue: Arc<Outbound>,
+    pub shared: Arc<Shared>,
     /// What it speaks.
     pub version: Protocol,
     /// What it may hear; empty for nodes.
@@ -98,6 +104,36 @@ struct State {
     seq: u64,
     presence_version: u64,
     health_version: u64,
+    totals: Totals,
+}
+
+/// What became of runs since the start.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Totals {
+    /// Runs that were answered.
+    pub answered: u64,
+    /// Runs that failed.
+    pub failed: u64,
+    /// Runs that somebody ended.
+    pub aborted: u64,
+    /// Their tokens.
+    pub usage: Usage,
+}
+
+impl Totals {
+    fn count(&mut self, what: &What) {
+        match what {
+            What::Final { usage, .. } => {
+                self.answered += 1;
+                if let Some(usage) = usage {
+                    self.usage.add(usage);
+                }
+            }
+            What::Failed { .. } => self.failed += 1,
+            What::Aborted { .. } => self.aborted += 1,
+            _ => {}
+        }
+    }
 }
 
 impl Hub {
@@ -145,7 +181,7 @@ impl Hub {
         let early = Numbering::Global(state.seq);
         for subscriber in state.subscribers.values() {
             if subscriber.hears(broadcast.audience) {
-                subscriber.queue.event(&event, subscriber.numbering(early));
+                subscriber.shared.queue.event(&event, subscriber.numbering(early));
             }
         }
     }
@@ -180,11 +216,17 @@ impl Hub {
         (state.presence_version, state.health_version)
     }
 
-    /// Pings connections of protocol 4, whose clients answer.
-    pub fn ping(&self) {
+    /// Pings connections of protocol 4, whose clients answer, and closes those that fell silent.
+    pub fn ping(&self, now_ms: i64) {
         for subscriber in self.lock().subscribers.values() {
-            if subscriber.version == Protocol::V4 {
-                subscriber.queue.ping();
+            if subscriber.version == Protocol::V3 {
+                continue;
+            }
+            let heard_at_ms = subscriber.shared.heard_at_ms.load(Ordering::Relaxed);
+            if now_ms - heard_at_ms > SILENCE_MS {
+                subscriber.shared.queue.close(Goodbye::new(close::POLICY, "no answer to pings"));
+            } else {
+                subscriber.shared.queue.ping();
             }
         }
     }
@@ -192,7 +234,7 @@ impl Hub {
     /// Closes every connection.
     pub fn close_all(&self, goodbye: &Goodbye) {
         for subscriber in self.lock().subscribers.values() {
-            subscriber.queue.close(goodbye.clone());
+            subscriber.shared.queue.close(goodbye.clone());
         }
     }
 
@@ -233,6 +275,11 @@ impl Hub {
         self.lock().runs.active(session)
     }
 
+    /// What became of runs since the start.
+    pub fn totals(&self) -> Totals {
+        self.lock().totals
+    }
+
     /// Forgets runs that ended long ago.
     pub fn prune_runs(&self, now_ms: i64) {
         self.lock().runs.prune(now_ms);
@@ -263,6 +310,7 @@ impl Subscriber {
 impl Events for Hub {
     fn publish(&self, event: SessionEvent) {
         let mut state = self.lock();
+        state.totals.count(&event.what);
         let State {
             subscribers,
             runs,
@@ -412,6 +460,6 @@ fn send<'a>(
             Protocol::V4 => &mut v4,
         };
         let event = rendered.get_or_insert_with(|| Arc::new(render(subscriber.version)));
-        subscriber.queue.event(event, subscriber.numbering(early));
+        subscriber.shared.queue.event(event, subscriber.numbering(early));
     }
 }

@@ -18,23 +18,15 @@ use openclaw_runtime::Directory;
 use tokio::sync::watch;
 
 use crate::config::LoadedConfig;
+use crate::gateway::Asset;
+use crate::gateway::Overrides;
+use crate::health::HealthBoard;
 use crate::hub::Hub;
 use crate::ingress::auth::AuthPolicy;
 use crate::ingress::limiter::Limiter;
 use crate::metrics::Meters;
 use crate::paths::Paths;
 use crate::presence::Presence;
-
-/// One file of the page.
-#[derive(Debug, Clone)]
-pub struct Asset {
-    /// The content.
-    pub bytes: std::borrow::Cow<'static, [u8]>,
-    /// Such as `text/html; charset=utf-8`.
-    pub mime: String,
-    /// A hash of the content.
-    pub etag: String,
-}
 
 /// Finds a file of the page by its path without a leading slash.
 pub type Assets = fn(&str) -> Option<Asset>;
@@ -60,6 +52,8 @@ pub struct Parts {
     pub ledger: Ledger,
     /// The configuration as it is now.
     pub config: watch::Receiver<Arc<LoadedConfig>>,
+    /// What the command line decided for this run.
+    pub overrides: Overrides,
     /// Where things are on disk.
     pub paths: Paths,
     /// Who hears what.
@@ -83,6 +77,8 @@ pub struct Services {
     pub ledger: Ledger,
     /// The configuration as it is now.
     pub config: watch::Receiver<Arc<LoadedConfig>>,
+    /// What the command line decided for this run.
+    pub overrides: Overrides,
     /// Where things are on disk.
     pub paths: Paths,
     /// Who hears what.
@@ -99,6 +95,8 @@ pub struct Services {
     pub presence: Presence,
     /// What is counted.
     pub meters: Meters,
+    /// What is kept of the health snapshot.
+    pub health: HealthBoard,
     /// When this process started, in milliseconds since 1970.
     pub started_at_ms: i64,
     /// When this process started.
@@ -118,6 +116,7 @@ impl Services {
         Arc::new(Self {
             presence: Presence::new(&host, &parts.version, &boot_id, started_at_ms),
             meters: Meters::default(),
+            health: HealthBoard::default(),
             started_at_ms,
             started: Instant::now(),
             boot_id,
@@ -126,6 +125,7 @@ impl Services {
             directory: parts.directory,
             ledger: parts.ledger,
             config: parts.config,
+            overrides: parts.overrides,
             paths: parts.paths,
             hub: parts.hub,
             accounts: parts.accounts,
@@ -148,7 +148,8 @@ impl Services {
     /// The secret callers must know.
     pub fn auth_policy(&self) -> AuthPolicy {
         let loaded = self.loaded();
-        AuthPolicy::of(&loaded.config.gateway, loaded.environment.lookup())
+        let env = loaded.environment.lookup();
+        AuthPolicy::of(&loaded.config.gateway, env).overridden(&self.overrides)
     }
 
     /// The count of failed tries.

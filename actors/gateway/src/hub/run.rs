@@ -13,7 +13,7 @@ use openclaw_session::event::Phase;
 use tokio::sync::watch;
 
 /// How long an ended run can be asked about.
-pub const KEPT_MS: i64 = 10 * 60 * 1000;
+pub(super) const KEPT_MS: i64 = 10 * 60 * 1000;
 
 /// Runs kept at most; the oldest ended ones go first.
 const RUNS: usize = 10_000;

@@ -23,8 +23,8 @@ use super::Hub;
 use super::RunEnd;
 use super::Subscriber;
 use super::run::KEPT_MS;
-use crate::ingress::outbound::Outbound;
 use crate::ingress::outbound::Step;
+use crate::ingress::socket::Shared;
 
 const READ: &[Scope] = &[Scope::Read];
 
@@ -40,17 +40,17 @@ impl Stage {
         Self { hub, seq, now_ms }
     }
 
-    fn join(&self, id: u64, version: Protocol, scopes: &[Scope]) -> Arc<Outbound> {
-        let queue = Arc::new(Outbound::new(1 << 20));
+    fn join(&self, id: u64, version: Protocol, scopes: &[Scope]) -> Arc<Shared> {
+        let shared = Shared::new(1 << 20, 1 << 20, self.now_ms);
         let subscriber = Subscriber {
-            queue: Arc::clone(&queue),
+            shared: Arc::clone(&shared),
             version,
             scopes: scopes.iter().copied().collect::<Scopes>(),
             takes_tools: true,
             watches_tree: false,
         };
         self.hub.subscribe(id, subscriber);
-        queue
+        shared
     }
 
     fn say(&mut self, what: What) {
@@ -92,9 +92,9 @@ fn session() -> SessionKey {
     SessionKey::parse("agent:main:main").unwrap()
 }
 
-fn heard(queue: &Outbound) -> Vec<Value> {
+fn heard(shared: &Shared) -> Vec<Value> {
     let mut bytes = Vec::new();
-    while let Some(Step::Write(more) | Step::End(more)) = queue.take() {
+    while let Some(Step::Write(more) | Step::End(more)) = shared.queue.take() {
         bytes.extend(more);
     }
     let mut client = WebSocket::from_raw_socket(std::io::Cursor::new(bytes), Role::Client, None);
@@ -283,7 +283,7 @@ fn only_readers_hear_runs_and_only_the_starter_hears_tools() {
     assert_eq!(heard(&pairing_only), Vec::<Value>::new());
     assert_eq!(heard(&node), Vec::<Value>::new());
     assert!(!outline(&heard(&reader)).contains(&"agent:tool.result".to_owned()));
-    let tool = |queue: &Outbound| {
+    let tool = |queue: &Shared| {
         heard(queue)
             .into_iter()
             .find(|f| f["payload"]["stream"] == "tool")

@@ -12,6 +12,8 @@ use sha2::Digest;
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
+use crate::gateway::Overrides;
+
 #[cfg(test)]
 mod tests;
 
@@ -101,6 +103,22 @@ impl AuthPolicy {
             token,
             password,
         }
+    }
+
+    /// The policy with what the command line decided for this run.
+    #[must_use]
+    pub fn overridden(mut self, overrides: &Overrides) -> Self {
+        self.token = overrides.token.clone().or(self.token);
+        self.password = overrides.password.clone().or(self.password);
+        self.mode = match overrides.auth.as_deref() {
+            Some("token") => AuthMode::Token,
+            Some("password") => AuthMode::Password,
+            Some("none") => AuthMode::None,
+            _ if overrides.token.is_some() => AuthMode::Token,
+            _ if overrides.password.is_some() => AuthMode::Password,
+            _ => self.mode,
+        };
+        self
     }
 
     /// Compares what the caller shows with the gateway's secret, in constant time.

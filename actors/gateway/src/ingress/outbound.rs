@@ -8,6 +8,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use tokio::sync::Notify;
@@ -115,7 +117,7 @@ impl Goodbye {
 pub struct Outbound {
     state: Mutex<State>,
     added: Notify,
-    max_bytes: usize,
+    max_bytes: AtomicUsize,
 }
 
 #[derive(Debug, Default)]
@@ -145,8 +147,13 @@ impl Outbound {
         Self {
             state: Mutex::default(),
             added: Notify::new(),
-            max_bytes,
+            max_bytes: AtomicUsize::new(max_bytes),
         }
+    }
+
+    /// Sets the bound on waiting text.
+    pub fn set_max_bytes(&self, max_bytes: usize) {
+        self.max_bytes.store(max_bytes, Ordering::Relaxed);
     }
 
     /// Queues a response, which is never dropped.
@@ -283,7 +290,8 @@ impl Outbound {
             return;
         }
         let size = frame.size();
-        while state.frames.len() >= FRAMES || state.bytes + size > self.max_bytes {
+        let max_bytes = self.max_bytes.load(Ordering::Relaxed);
+        while state.frames.len() >= FRAMES || state.bytes + size > max_bytes {
             if !state.drop_one() {
                 if *loss == Loss::Never {
                     state.is_slow = true;

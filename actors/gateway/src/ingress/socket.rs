@@ -15,6 +15,7 @@ use tokio::io::AsyncRead;
 use tokio::io::AsyncWrite;
 use tokio::io::AsyncWriteExt;
 use tokio::io::ReadBuf;
+use tokio::sync::watch;
 
 use super::outbound::Goodbye;
 use super::outbound::Outbound;
@@ -60,6 +61,8 @@ pub struct Shared {
     pub is_admitted: std::sync::atomic::AtomicBool,
     /// When something was last received, in milliseconds since 1970.
     pub heard_at_ms: AtomicI64,
+    /// Set once the loop has ended.
+    ended: watch::Sender<bool>,
 }
 
 impl Shared {
@@ -70,12 +73,20 @@ impl Shared {
             limit: AtomicUsize::new(limit),
             is_admitted: false.into(),
             heard_at_ms: AtomicI64::new(now_ms),
+            ended: watch::Sender::new(false),
         })
     }
 
+    /// Waits until the socket has ended.
+    pub async fn closed(&self) {
+        // The sender is in `self`: it can't be gone.
+        drop(self.ended.subscribe().wait_for(|ended| *ended).await);
+    }
+
     /// Raises the limit once the caller has proven who it is.
-    pub fn admit(&self, limit: usize) {
+    pub fn admit(&self, limit: usize, max_queued_bytes: usize) {
         self.limit.store(limit, Ordering::Relaxed);
+        self.queue.set_max_bytes(max_queued_bytes);
         self.is_admitted.store(true, Ordering::Relaxed);
     }
 }
@@ -87,7 +98,17 @@ pub trait Deliver {
 }
 
 /// Runs a socket to its end.
-pub async fn run<S, D>(mut stream: S, early: &[u8], shared: Arc<Shared>, deliver: D) -> Ended
+pub async fn run<S, D>(stream: S, early: &[u8], shared: Arc<Shared>, deliver: D) -> Ended
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send,
+    D: Deliver + Send + Sync,
+{
+    let ended = serve(stream, early, &shared, deliver).await;
+    shared.ended.send_replace(true);
+    ended
+}
+
+async fn serve<S, D>(mut stream: S, early: &[u8], shared: &Shared, deliver: D) -> Ended
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
     D: Deliver + Send + Sync,
@@ -95,7 +116,7 @@ where
     let mut decoder = Decoder::new(shared.limit.load(Ordering::Relaxed));
     decoder.feed(early);
     loop {
-        if let Some(ended) = deliver_all(&mut decoder, &shared, &deliver).await {
+        if let Some(ended) = deliver_all(&mut decoder, shared, &deliver).await {
             say_goodbye(&mut stream, &ended).await;
             return ended;
         }

@@ -28,6 +28,10 @@ pub mod close {
     pub const TOO_BIG: u16 = 1009;
     /// The gateway goes down and comes back.
     pub const SERVICE_RESTART: u16 = 1012;
+    /// The gateway is not open for work.
+    pub const TRY_AGAIN_LATER: u16 = 1013;
+    /// The secret changed.
+    pub const AUTH_CHANGED: u16 = 4001;
 }
 
 /// The bytes that RFC 6455 appends to the client's key.

@@ -7,6 +7,7 @@ use openclaw_protocol::config::Section;
 use super::AuthFailure;
 use super::AuthPolicy;
 use super::Presented;
+use crate::gateway::Overrides;
 
 fn policy(mode: AuthMode, secret: Option<&str>) -> AuthPolicy {
     AuthPolicy {
@@ -97,4 +98,20 @@ fn the_policy_comes_from_the_file_then_from_the_environment() {
         policy.verify(shown(Some("env OPENCLAW_GATEWAY_TOKEN"), None)),
         Err(AuthFailure::NotConfigured(AuthMode::Token))
     );
+}
+
+#[test]
+fn the_command_line_goes_before_both() {
+    let file = policy(AuthMode::Password, Some("file"));
+    let overrides = |auth: Option<&str>, token: Option<&str>| Overrides {
+        auth: auth.map(str::to_owned),
+        token: token.map(Secret::from),
+        ..Overrides::default()
+    };
+    let same = file.clone().overridden(&overrides(None, None));
+    assert_eq!((same.mode, same.token.unwrap().expose()), (AuthMode::Password, "file"));
+    let token = file.clone().overridden(&overrides(None, Some("line")));
+    assert_eq!((token.mode, token.token.unwrap().expose()), (AuthMode::Token, "line"));
+    let none = file.overridden(&overrides(Some("none"), None));
+    assert_eq!(none.mode, AuthMode::None);
 }

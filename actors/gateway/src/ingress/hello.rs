@@ -1,0 +1,123 @@
+//! The gateway's answer to a `connect` that was admitted.
+
+use openclaw_protocol::Protocol;
+use openclaw_protocol::Scope;
+use serde_json::Value;
+use serde_json::json;
+
+use super::auth::mode_name;
+use super::principal::Principal;
+use super::principal::Role;
+use crate::health;
+use crate::method;
+use crate::services::Services;
+use crate::services::now_ms;
+
+/// How often a tick is sent.
+pub const TICK_MS: u64 = 30_000;
+
+/// The largest message before the caller has proven who it is.
+pub const EARLY_LIMIT: usize = 64 * 1024;
+
+/// Pictures and files that travel in messages.
+const ATTACHMENT_LIMIT: usize = 5_000_000;
+
+/// Events that are sent.
+const EVENTS: [&str; 8] = [
+    "connect.challenge",
+    "agent",
+    "chat",
+    "presence",
+    "tick",
+    "shutdown",
+    "health",
+    "supervisor",
+];
+
+/// The largest message a client may send once it is admitted.
+pub fn max_payload(version: Protocol) -> usize {
+    match version {
+        Protocol::V3 => 8 * 1024 * 1024,
+        Protocol::V4 => 25 * 1024 * 1024,
+    }
+}
+
+/// How much may wait to be written to a client.
+pub fn max_buffered(version: Protocol) -> usize {
+    match version {
+        Protocol::V3 => 16 * 1024 * 1024,
+        Protocol::V4 => 50 * 1024 * 1024,
+    }
+}
+
+/// The payload of `hello-ok`.
+pub fn hello(services: &Services, principal: &Principal, connection_id: &str) -> Value {
+    let version = principal.version;
+    let is_late = version == Protocol::V4;
+    let mut server = json!({ "version": services.version, "connId": connection_id });
+    let mut features = json!({ "methods": method::advertised(), "events": EVENTS });
+    let mut policy = json!({
+        "maxPayload": max_payload(version),
+        "maxBufferedBytes": max_buffered(version),
+        "tickIntervalMs": TICK_MS,
+    });
+    let mut hello = json!({ "type": "hello-ok", "protocol": version.number() });
+    if is_late {
+        set(&mut server, "bootId", json!(services.boot_id));
+        set(&mut features, "capabilities", json!([]));
+        let attachments =
+            json!({ "maxBytes": ATTACHMENT_LIMIT, "maxImageBytes": ATTACHMENT_LIMIT });
+        set(&mut policy, "attachments", attachments);
+    }
+    set(&mut hello, "server", server);
+    set(&mut hello, "features", features);
+    set(&mut hello, "snapshot", snapshot(services, principal));
+    if is_late {
+        let auth = json!({
+            "method": mode_name(principal.verified.mode()),
+            "role": principal.role.as_str(),
+            "scopes": principal.scopes.names().collect::<Vec<_>>(),
+        });
+        set(&mut hello, "auth", auth);
+    }
+    set(&mut hello, "policy", policy);
+    hello
+}
+
+fn snapshot(services: &Services, principal: &Principal) -> Value {
+    let is_late = principal.version == Protocol::V4;
+    let may_read = principal.role == Role::Operator && principal.scopes.allows(Scope::Read);
+    let is_admin = principal.scopes.allows(Scope::Admin);
+    let (presence_version, health_version) = services.hub.state_version();
+    let (presence, health) = if may_read {
+        (services.presence.list(now_ms()), health::snapshot(services))
+    } else {
+        (json!([]), json!({}))
+    };
+    let mut snapshot = json!({
+        "presence": presence,
+        "health": health,
+        "stateVersion": { "presence": presence_version, "health": health_version },
+        "uptimeMs": services.uptime_ms(),
+    });
+    if may_read {
+        let defaults = health::session_defaults(&services.configuration());
+        set(&mut snapshot, "sessionDefaults", defaults);
+    }
+    // Where things are on disk is only for those who may change them.
+    if is_admin {
+        set(&mut snapshot, "configPath", json!(services.paths.config_path));
+        set(&mut snapshot, "stateDir", json!(services.paths.state_dir));
+        if is_late {
+            let mode = mode_name(services.auth_policy().mode);
+            set(&mut snapshot, "authMode", json!(mode));
+        }
+    }
+    snapshot
+}
+
+fn set(object: &mut Value, name: &str, value: Value) {
+    if let Value::Object(object) = object {
+        object.insert(name.to_owned(), value);
+    }
+}
