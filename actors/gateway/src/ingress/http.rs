@@ -1,0 +1,254 @@
+//! The listener.
+//!
+//! Owns the listening sockets and the HTTP connections. Started under `ingress`. Crashes when the
+//! accept loop does; ends the process when the port is taken. WebSockets survive it: they are its
+//! siblings.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use axum::Router;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper_util::rt::TokioIo;
+use hyper_util::rt::TokioTimer;
+use hyper_util::service::TowerToHyperService;
+use openclaw_runtime::Actor;
+use openclaw_runtime::Address;
+use openclaw_runtime::ChildExit;
+use openclaw_runtime::Context;
+use openclaw_runtime::Exit;
+use openclaw_runtime::ExitError;
+use openclaw_runtime::Health;
+use openclaw_runtime::Mail;
+use openclaw_runtime::Task;
+use tokio::net::TcpListener;
+use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
+use tokio::sync::watch;
+
+use super::bind;
+use super::bind::BindError;
+use super::routes;
+use crate::services::Services;
+
+/// How long a client may take to send a request's head.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The largest head of a request, and the buffer of a connection.
+const HEAD_LIMIT: usize = 16 * 1024;
+
+/// HTTP connections at the same time; WebSockets don't count once they are upgraded.
+const CONNECTIONS: usize = 1024;
+
+/// The pause after the system refused a connection, as when it is out of file handles.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// How long the accept loop waits for room in the mailbox.
+const DELIVERY: Duration = Duration::from_secs(30);
+
+/// Mail of the listener.
+#[derive(Debug)]
+pub enum HttpMail {
+    /// The sockets listen, or can't.
+    Bound(Result<Vec<TcpListener>, BindError>),
+    /// Somebody connected.
+    Accepted(TcpStream, SocketAddr),
+    /// A connection is done.
+    Served,
+    /// An accept loop ended, which it never should.
+    Deaf(std::io::Error),
+}
+
+impl Mail for HttpMail {
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Bound(_) => "bound",
+            Self::Accepted(..) => "accepted",
+            Self::Served => "served",
+            Self::Deaf(_) => "deaf",
+        }
+    }
+}
+
+/// What the listener starts from.
+#[derive(Debug, Clone)]
+pub struct HttpArgs {
+    /// The house.
+    pub services: Arc<Services>,
+    /// Where it listens, once it does.
+    pub listening: Arc<watch::Sender<Option<SocketAddr>>>,
+    /// How long a WebSocket's caller may take to say who it is.
+    pub handshake: Duration,
+}
+
+/// The listener.
+#[derive(Debug)]
+pub struct HttpListener {
+    args: HttpArgs,
+    router: Router,
+    room: Arc<Semaphore>,
+    served: AtomicU64,
+}
+
+/// The address of the peer of an HTTP connection.
+#[derive(Debug, Clone, Copy)]
+pub struct PeerAddress(pub SocketAddr);
+
+#[derive(Debug, Clone)]
+struct Door {
+    router: Router,
+    peer: PeerAddress,
+}
+
+impl hyper::service::Service<hyper::Request<Incoming>> for Door {
+    type Response = axum::response::Response;
+    type Error = std::convert::Infallible;
+    type Future = hyper_util::service::TowerToHyperServiceFuture<Router, hyper::Request<Incoming>>;
+
+    fn call(&self, mut request: hyper::Request<Incoming>) -> Self::Future {
+        request.extensions_mut().insert(self.peer);
+        TowerToHyperService::new(self.router.clone()).call(request)
+    }
+}
+
+impl HttpListener {
+    fn on_bound(&mut self, listeners: Vec<TcpListener>, ctx: &mut Context<Self>) {
+        let addresses: Vec<SocketAddr> =
+            listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
+        for listener in listeners {
+            let mailbox = ctx.address();
+            ctx.task(Task::new("accept").kind("accept"), accept(listener, mailbox), HttpMail::Deaf);
+        }
+        let Some(first) = addresses.first() else {
+            return;
+        };
+        ctx.health(Health::Ok);
+        ctx.note(format!("listening on {first}"));
+        tracing::info!(address = %first, "listening");
+        self.args.listening.send_replace(Some(*first));
+    }
+
+    fn on_accepted(&mut self, stream: TcpStream, peer: SocketAddr, ctx: &mut Context<Self>) {
+        let Ok(place) = Arc::clone(&self.room).try_acquire_owned() else {
+            // Dropping it is the only answer that costs nothing.
+            self.args.services.meters.crowded.add();
+            return;
+        };
+        drop(stream.set_nodelay(true));
+        let door = Door {
+            router: self.router.clone(),
+            peer: PeerAddress(peer),
+        };
+        let services = Arc::clone(&self.args.services);
+        let number = self.served.fetch_add(1, Ordering::Relaxed);
+        let serving = async move {
+            services.meters.http_open.add();
+            let served = http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(HEAD_TIMEOUT)
+                .max_buf_size(HEAD_LIMIT)
+                .serve_connection(TokioIo::new(stream), door)
+                .with_upgrades()
+                .await;
+            if let Err(error) = served {
+                tracing::debug!(%peer, %error, "an HTTP connection ended early");
+            }
+            services.meters.http_open.sub();
+            drop(place);
+        };
+        let task = Task::new(format!("connection-{number}")).kind("http.connection");
+        ctx.task(task, serving, |()| HttpMail::Served);
+    }
+}
+
+async fn accept(listener: TcpListener, mailbox: Address<HttpMail>) -> std::io::Error {
+    let mut is_complaining = false;
+    loop {
+        match listener.accept().await {
+            Ok((stream, peer)) => {
+                is_complaining = false;
+                drop(mailbox.send(HttpMail::Accepted(stream, peer), DELIVERY).await);
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::InvalidInput => return error,
+            Err(error) => {
+                if !std::mem::replace(&mut is_complaining, true) {
+                    tracing::warn!(%error, "the system refuses connections");
+                }
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+impl Actor for HttpListener {
+    const KIND: &'static str = "http";
+    type Mail = HttpMail;
+    type Args = HttpArgs;
+
+    fn init(args: HttpArgs, _ctx: &mut Context<Self>) -> Result<Self, ExitError> {
+        Ok(Self {
+            router: routes::router(Arc::clone(&args.services), args.handshake),
+            room: Arc::new(Semaphore::new(CONNECTIONS)),
+            served: AtomicU64::new(0),
+            args,
+        })
+    }
+
+    fn started(&mut self, ctx: &mut Context<Self>) -> Result<(), ExitError> {
+        ctx.health(Health::Connecting);
+        let services = Arc::clone(&self.args.services);
+        let earlier = *self.args.listening.borrow();
+        let binding = async move {
+            let config = services.configuration();
+            let auth = services.auth_policy();
+            let mut plan = bind::plan(&config.gateway, &services.overrides, &auth, tailnet())?;
+            if let Some(earlier) = earlier.filter(|_| plan.address.port() == 0) {
+                // A port that the system chose stays the same over restarts of the listener.
+                plan.address.set_port(earlier.port());
+            }
+            bind::listen(&plan).await
+        };
+        ctx.task(Task::new("bind").kind("bind"), binding, HttpMail::Bound);
+        Ok(())
+    }
+
+    fn handle(&mut self, mail: HttpMail, ctx: &mut Context<Self>) -> Result<(), ExitError> {
+        match mail {
+            HttpMail::Bound(Ok(listeners)) => self.on_bound(listeners, ctx),
+            HttpMail::Bound(Err(error)) => {
+                return Err(ExitError::fatal(error.code(), error.to_string()));
+            }
+            HttpMail::Accepted(stream, peer) => self.on_accepted(stream, peer, ctx),
+            HttpMail::Served => {}
+            HttpMail::Deaf(error) => return Err(ExitError::from(error)),
+        }
+        Ok(())
+    }
+
+    fn child_exited(&mut self, exit: ChildExit, _ctx: &mut Context<Self>) -> Result<(), ExitError> {
+        // A request that crashed is that request's own end; a listener that crashed is ours.
+        let is_connection = exit.id.as_str().starts_with("connection-");
+        if exit.exit.is_clean() || is_connection {
+            if let Exit::Panicked(crash) = &exit.exit {
+                tracing::error!(%crash, "an HTTP request crashed");
+                self.args.services.meters.http_open.sub();
+            }
+            return Ok(());
+        }
+        Err(ExitError::child(exit))
+    }
+}
+
+/// This machine's Tailscale address: the first in 100.64.0.0/10 that a packet would leave from.
+fn tailnet() -> Option<std::net::IpAddr> {
+    let probe = std::net::UdpSocket::bind("0.0.0.0:0").ok()?;
+    // Connecting a datagram socket sends nothing; it only asks for the route.
+    probe.connect("100.100.100.100:9").ok()?;
+    let address = probe.local_addr().ok()?.ip();
+    let network = super::peer::Network::parse("100.64.0.0/10")?;
+    network.contains(address).then_some(address)
+}

@@ -1,0 +1,162 @@
+//! The step from an HTTP request to a WebSocket.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::HeaderMap;
+use axum::http::StatusCode;
+use axum::http::header;
+use axum::response::Response;
+use openclaw_runtime::ActorPath;
+use openclaw_runtime::ChildSpec;
+use openclaw_runtime::Restart;
+use openclaw_runtime::Shutdown;
+use tokio::sync::Semaphore;
+
+use super::admission::Origin;
+use super::connection::Arrived;
+use super::connection::WsArgs;
+use super::connection::WsConnection;
+use super::http::PeerAddress;
+use super::origin::OriginPass;
+use super::peer::CanonicalAddress;
+use super::peer::FORWARDING_HEADERS;
+use super::peer::Forwarding;
+use super::peer::Network;
+use super::peer::client_address;
+use super::routes::refuse;
+use super::routes::text;
+use super::websocket::accept_key;
+use crate::services::Services;
+
+/// WebSockets whose callers have not said who they are: enough for a burst of reconnects after a
+/// restart, little memory for a flood.
+const NOT_ADMITTED: usize = 1024;
+
+/// Mail a connection holds: what its client sends ahead while a request is being looked at.
+const MAILBOX: usize = 32;
+
+/// How long a connection gets to say goodbye when the gateway stops.
+const GOODBYE: Duration = Duration::from_secs(2);
+
+/// What stands between a request and a connection.
+#[derive(Debug)]
+pub struct Gate {
+    pub(super) services: Arc<Services>,
+    handshake: Duration,
+    seats: Arc<Semaphore>,
+    ids: AtomicU64,
+}
+
+impl Gate {
+    pub(super) fn new(services: Arc<Services>, handshake: Duration) -> Arc<Self> {
+        Arc::new(Self {
+            services,
+            handshake,
+            seats: Arc::new(Semaphore::new(NOT_ADMITTED)),
+            ids: AtomicU64::new(1),
+        })
+    }
+}
+
+/// Tells whether a request asks for a WebSocket.
+pub(super) fn is_upgrade(headers: &HeaderMap) -> bool {
+    let has_word = |name: &str, word: &str| {
+        headers
+            .get_all(name)
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|value| value.split(','))
+            .any(|part| part.trim().eq_ignore_ascii_case(word))
+    };
+    has_word("connection", "upgrade") && has_word("upgrade", "websocket")
+}
+
+/// Answers a request for a WebSocket, and starts its connection.
+pub(super) fn upgrade(gate: &Gate, mut request: Request) -> Response {
+    let bad = |message: &str| refuse(StatusCode::BAD_REQUEST, "invalid_request_error", message, None);
+    let headers = request.headers();
+    if text(headers, "sec-websocket-version") != Some("13") {
+        let mut response = bad("WebSocket version 13 is spoken here");
+        response
+            .headers_mut()
+            .insert("sec-websocket-version", header::HeaderValue::from_static("13"));
+        return response;
+    }
+    let Some(key) = headers.get("sec-websocket-key").map(|key| key.as_bytes().to_vec()) else {
+        return bad("Sec-WebSocket-Key is missing");
+    };
+    let extensions = request.extensions();
+    let (Some(peer), Some(page)) =
+        (extensions.get::<PeerAddress>().copied(), extensions.get::<OriginPass>().copied())
+    else {
+        return bad("the connection has no address");
+    };
+    let address = match real_address(&gate.services, headers, peer.0.ip()) {
+        Ok(address) => address,
+        Err(error) => {
+            let message = error.to_string();
+            return refuse(StatusCode::FORBIDDEN, "forbidden", &message, None);
+        }
+    };
+    let Ok(seat) = Arc::clone(&gate.seats).try_acquire_owned() else {
+        gate.services.meters.crowded.add();
+        let message = "too many connections wait to be admitted; try again shortly";
+        return refuse(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message, None);
+    };
+    let number = gate.ids.fetch_add(1, Ordering::Relaxed);
+    let upgrade = hyper::upgrade::on(&mut request);
+    let args = WsArgs {
+        services: Arc::clone(&gate.services),
+        origin: Origin {
+            page,
+            address: CanonicalAddress::of(address),
+            is_local: address.is_loopback(),
+            connection: number,
+        },
+        handshake: gate.handshake,
+        arrived: Arc::new(Mutex::new(Some(Arrived { upgrade, seat }))),
+    };
+    let spec = ChildSpec::actor::<WsConnection>(format!("ws/{number}"), args)
+        .restart(Restart::Temporary)
+        .shutdown(Shutdown::Within(GOODBYE))
+        .capacity(MAILBOX);
+    gate.services.directory.supervisor(&ActorPath::new("ingress")).ensure(spec);
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    let accept = header::HeaderValue::from_str(&accept_key(&key));
+    let headers = response.headers_mut();
+    headers.insert(header::CONNECTION, header::HeaderValue::from_static("Upgrade"));
+    headers.insert(header::UPGRADE, header::HeaderValue::from_static("websocket"));
+    if let Ok(accept) = accept {
+        headers.insert("sec-websocket-accept", accept);
+    }
+    response
+}
+
+fn real_address(
+    services: &Services,
+    headers: &HeaderMap,
+    peer: IpAddr,
+) -> Result<IpAddr, super::peer::UntrustedProxy> {
+    let forwarding = Forwarding {
+        is_present: FORWARDING_HEADERS.iter().any(|name| headers.contains_key(*name)),
+        forwarded_for: headers
+            .get_all("x-forwarded-for")
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .map(str::to_owned)
+            .collect(),
+        real_ip: text(headers, "x-real-ip").map(str::to_owned),
+    };
+    let config = services.configuration();
+    let trusted: Vec<Network> =
+        config.gateway.trusted_proxies.iter().filter_map(|text| Network::parse(text)).collect();
+    client_address(peer, &forwarding, &trusted)
+}
