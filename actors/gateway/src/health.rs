@@ -120,11 +120,16 @@ pub fn snapshot(services: &Services) -> Value {
         })
         .collect();
     let none = Vec::new();
-    let own = sessions.agents.iter().find(|(agent, _)| *agent == default_agent);
+    let own = sessions
+        .agents
+        .iter()
+        .find(|(agent, _)| *agent == default_agent);
     let own = own.map_or(&none, |(_, rows)| rows);
     let (channels, order) = channels(services);
-    let labels: Map<String, Value> =
-        order.iter().map(|channel| (channel.clone(), json!(label(channel)))).collect();
+    let labels: Map<String, Value> = order
+        .iter()
+        .map(|channel| (channel.clone(), json!(label(channel))))
+        .collect();
     json!({
         "ok": readiness(services).failing.is_empty(),
         "ts": now,
@@ -163,7 +168,9 @@ fn channels(services: &Services) -> (Map<String, Value>, Vec<String>) {
 /// A channel's name for people.
 pub fn label(channel: &str) -> String {
     let mut letters = channel.chars();
-    let first = letters.next().map(|letter| letter.to_uppercase().collect::<String>());
+    let first = letters
+        .next()
+        .map(|letter| letter.to_uppercase().collect::<String>());
     first.unwrap_or_default() + letters.as_str()
 }
 

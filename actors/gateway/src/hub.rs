@@ -181,7 +181,10 @@ impl Hub {
         let early = Numbering::Global(state.seq);
         for subscriber in state.subscribers.values() {
             if subscriber.hears(broadcast.audience) {
-                subscriber.shared.queue.event(&event, subscriber.numbering(early));
+                subscriber
+                    .shared
+                    .queue
+                    .event(&event, subscriber.numbering(early));
             }
         }
     }
@@ -224,7 +227,10 @@ impl Hub {
             }
             let heard_at_ms = subscriber.shared.heard_at_ms.load(Ordering::Relaxed);
             if now_ms - heard_at_ms > SILENCE_MS {
-                subscriber.shared.queue.close(Goodbye::new(close::POLICY, "no answer to pings"));
+                subscriber
+                    .shared
+                    .queue
+                    .close(Goodbye::new(close::POLICY, "no answer to pings"));
             } else {
                 subscriber.shared.queue.ping();
             }
@@ -258,6 +264,11 @@ impl Hub {
                 run.tool_listeners.push(connection);
             }
         }
+    }
+
+    /// Takes an announcement back: the run does not come, or came long ago.
+    pub fn forget_run(&self, run_id: &RunId) {
+        self.lock().runs.forget(run_id);
     }
 
     /// What is known of a run; `None` for one that is unknown here.
@@ -460,6 +471,9 @@ fn send<'a>(
             Protocol::V4 => &mut v4,
         };
         let event = rendered.get_or_insert_with(|| Arc::new(render(subscriber.version)));
-        subscriber.shared.queue.event(event, subscriber.numbering(early));
+        subscriber
+            .shared
+            .queue
+            .event(event, subscriber.numbering(early));
     }
 }

@@ -49,7 +49,11 @@ pub fn spec(
     services: &Arc<Services>,
     listening: &Arc<watch::Sender<Option<SocketAddr>>>,
 ) -> ChildSpec {
-    let env = services.loaded().environment.get("OPENCLAW_HANDSHAKE_TIMEOUT_MS").map(str::to_owned);
+    let env = services
+        .loaded()
+        .environment
+        .get("OPENCLAW_HANDSHAKE_TIMEOUT_MS")
+        .map(str::to_owned);
     let configured = env.and_then(|ms| ms.parse().ok()).filter(|ms| *ms > 0);
     let http = HttpArgs {
         services: Arc::clone(services),
@@ -58,7 +62,11 @@ pub fn spec(
     };
     let pulse = ChildSpec::actor::<Pulse>("pulse", Arc::clone(services));
     let listener = ChildSpec::actor::<HttpListener>("http", http)
-        .backoff(Duration::from_millis(200), Duration::from_secs(5), Duration::from_secs(60))
+        .backoff(
+            Duration::from_millis(200),
+            Duration::from_secs(5),
+            Duration::from_secs(60),
+        )
         .capacity(1024);
     ChildSpec::supervisor("ingress", Strategy::OneForOne, vec![pulse, listener])
 }
@@ -78,5 +86,7 @@ pub fn announce_shutdown(services: &Services, reason: &str, restart_expected: Op
         is_stale_soon: false,
         has_state_version: false,
     });
-    services.hub.close_all(&Goodbye::new(close::SERVICE_RESTART, "service restart"));
+    services
+        .hub
+        .close_all(&Goodbye::new(close::SERVICE_RESTART, "service restart"));
 }

@@ -12,6 +12,11 @@
 
 pub mod config;
 pub mod gateway;
+pub mod health;
 pub mod hub;
 pub mod ingress;
+pub mod method;
+pub mod metrics;
 pub mod paths;
+pub mod presence;
+pub mod services;

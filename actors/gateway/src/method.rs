@@ -161,14 +161,19 @@ fn route(name: &str, call: &Call) -> Result<Handler, ErrorShape> {
     }
     let method = Method::find(name);
     // Without a declared scope a method needs the highest one, and then does not exist.
-    let scope = method.map_or(Scope::Admin, |method| method.scope(&call.params, caller.version));
+    let scope = method.map_or(Scope::Admin, |method| {
+        method.scope(&call.params, caller.version)
+    });
     if !caller.scopes.allows(scope) {
         return Err(ErrorShape::missing_scope(scope, caller.version));
     }
     let (Some(method), Some(handler)) = (method, handler(name)) else {
         return Err(ErrorShape::unknown_method(name));
     };
-    method.params.check(&call.params).map_err(|problems| ErrorShape::params(name, &problems))?;
+    method
+        .params
+        .check(&call.params)
+        .map_err(|problems| ErrorShape::params(name, &problems))?;
     if method.is_idempotent && call.services.phase() != Phase::Open {
         let message = "the gateway takes no new messages while it starts or stops";
         return Err(ErrorShape::unavailable(message).retry_after(1000));
@@ -183,9 +188,7 @@ impl Outcome {
     }
 
     /// An answer that takes a moment.
-    pub fn later(
-        future: impl Future<Output = Result<Value, ErrorShape>> + Send + 'static,
-    ) -> Self {
+    pub fn later(future: impl Future<Output = Result<Value, ErrorShape>> + Send + 'static) -> Self {
         Self::within(DEADLINE, async move { future.await.map_err(Refused::from) })
     }
 
@@ -209,7 +212,10 @@ impl From<ErrorShape> for Refused {
 impl Call {
     /// A text parameter that is there and not empty.
     pub fn text(&self, name: &str) -> Option<&str> {
-        self.params.get(name).and_then(Value::as_str).filter(|text| !text.is_empty())
+        self.params
+            .get(name)
+            .and_then(Value::as_str)
+            .filter(|text| !text.is_empty())
     }
 
     /// A parameter that is a whole number from 0.
@@ -226,7 +232,9 @@ impl Call {
 impl fmt::Debug for Call {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Parameters may hold what people said.
-        f.debug_struct("Call").field("principal", &self.principal).finish_non_exhaustive()
+        f.debug_struct("Call")
+            .field("principal", &self.principal)
+            .finish_non_exhaustive()
     }
 }
 
@@ -234,9 +242,10 @@ impl fmt::Debug for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Now(answer) => f.debug_tuple("Now").field(answer).finish(),
-            Self::Later { deadline, .. } => {
-                f.debug_struct("Later").field("deadline", deadline).finish_non_exhaustive()
-            }
+            Self::Later { deadline, .. } => f
+                .debug_struct("Later")
+                .field("deadline", deadline)
+                .finish_non_exhaustive(),
         }
     }
 }

@@ -103,8 +103,14 @@ impl Meters {
 
     /// Calls by method and outcome.
     pub fn calls(&self) -> impl Iterator<Item = (&'static str, &'static str, u64)> {
-        METHODS.iter().zip(&self.calls).flat_map(|(method, [failed, succeeded])| {
-            [(method.name, "error", failed.get()), (method.name, "ok", succeeded.get())]
-        })
+        METHODS
+            .iter()
+            .zip(&self.calls)
+            .flat_map(|(method, [failed, succeeded])| {
+                [
+                    (method.name, "error", failed.get()),
+                    (method.name, "ok", succeeded.get()),
+                ]
+            })
     }
 }

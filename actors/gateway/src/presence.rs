@@ -157,7 +157,10 @@ impl Presence {
 
 fn key(arrival: &Arrival<'_>) -> String {
     let client = arrival.client;
-    client.instance_id.clone().unwrap_or_else(|| arrival.connection.to_owned())
+    client
+        .instance_id
+        .clone()
+        .unwrap_or_else(|| arrival.connection.to_owned())
 }
 
 fn family(platform: &str) -> &'static str {
@@ -171,9 +174,11 @@ fn family(platform: &str) -> &'static str {
 /// Optional fields are left out, not null.
 fn without_nulls(value: &Value) -> Value {
     match value {
-        Value::Object(object) => {
-            object.iter().filter(|(_, v)| !v.is_null()).map(|(k, v)| (k.clone(), v.clone())).collect()
-        }
+        Value::Object(object) => object
+            .iter()
+            .filter(|(_, v)| !v.is_null())
+            .map(|(k, v)| (k.clone(), v.clone()))
+            .collect(),
         other => other.clone(),
     }
 }

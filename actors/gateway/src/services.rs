@@ -1,5 +1,6 @@
 //! What the entries of the gateway share: the house's parts, as requests see them.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -14,9 +15,13 @@ use std::time::UNIX_EPOCH;
 use openclaw_channel::status::StatusBoard;
 use openclaw_ledger::Ledger;
 use openclaw_protocol::Config;
+use openclaw_provider::Catalogue;
 use openclaw_runtime::Directory;
+use openclaw_session::Intake;
+use openclaw_session::Sessions;
 use tokio::sync::watch;
 
+use crate::config::Environment;
 use crate::config::LoadedConfig;
 use crate::gateway::Asset;
 use crate::gateway::Overrides;
@@ -31,6 +36,12 @@ use crate::presence::Presence;
 /// Finds a file of the page by its path without a leading slash.
 pub type Assets = fn(&str) -> Option<Asset>;
 
+/// The catalogue as it is now: it changes when the configuration does or a local server answers.
+pub type CatalogueNow = Arc<dyn Fn() -> Arc<Catalogue> + Send + Sync>;
+
+/// The JSON log's file as it is named today, when there is one.
+pub type LogFile = Arc<dyn Fn() -> Option<PathBuf> + Send + Sync>;
+
 /// How far the gateway is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
@@ -44,7 +55,6 @@ pub enum Phase {
 }
 
 /// What the house gives.
-#[derive(Debug)]
 pub struct Parts {
     /// Who is where.
     pub directory: Directory,
@@ -56,6 +66,14 @@ pub struct Parts {
     pub overrides: Overrides,
     /// Where things are on disk.
     pub paths: Paths,
+    /// The variables of the process, for those who write the configuration.
+    pub environment: Environment,
+    /// Where messages come in.
+    pub intake: Intake,
+    /// What clients ask of sessions.
+    pub sessions: Sessions,
+    /// Which models there are now.
+    pub catalogue: CatalogueNow,
     /// Who hears what.
     pub hub: Hub,
     /// How the accounts are.
@@ -64,12 +82,11 @@ pub struct Parts {
     pub assets: Assets,
     /// The version that is shown.
     pub version: String,
-    /// The JSON log's file, when there is one.
-    pub log_file: Option<PathBuf>,
+    /// The JSON log's file as it is named today, when there is one.
+    pub log_file: LogFile,
 }
 
 /// What requests are answered from; shared by all connections.
-#[derive(Debug)]
 pub struct Services {
     /// Who is where.
     pub directory: Directory,
@@ -81,6 +98,14 @@ pub struct Services {
     pub overrides: Overrides,
     /// Where things are on disk.
     pub paths: Paths,
+    /// The variables of the process, for those who write the configuration.
+    pub environment: Environment,
+    /// Where messages come in.
+    pub intake: Intake,
+    /// What clients ask of sessions.
+    pub sessions: Sessions,
+    /// Which models there are now.
+    pub catalogue: CatalogueNow,
     /// Who hears what.
     pub hub: Hub,
     /// How the accounts are.
@@ -89,8 +114,8 @@ pub struct Services {
     pub assets: Assets,
     /// The version that is shown.
     pub version: String,
-    /// The JSON log's file, when there is one.
-    pub log_file: Option<PathBuf>,
+    /// The JSON log's file as it is named today, when there is one.
+    pub log_file: LogFile,
     /// Who is here.
     pub presence: Presence,
     /// What is counted.
@@ -127,6 +152,10 @@ impl Services {
             config: parts.config,
             overrides: parts.overrides,
             paths: parts.paths,
+            environment: parts.environment,
+            intake: parts.intake,
+            sessions: parts.sessions,
+            catalogue: parts.catalogue,
             hub: parts.hub,
             accounts: parts.accounts,
             assets: parts.assets,
@@ -157,6 +186,11 @@ impl Services {
         self.limiter.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The JSON log's file as it is named today.
+    pub fn log_file(&self) -> Option<PathBuf> {
+        (self.log_file)()
+    }
+
     /// How far the gateway is.
     pub fn phase(&self) -> Phase {
         match self.phase.load(Ordering::Acquire) {
@@ -177,9 +211,25 @@ impl Services {
     }
 }
 
+impl fmt::Debug for Services {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Services")
+            .field("phase", &self.phase())
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Parts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Parts").finish_non_exhaustive()
+    }
+}
+
 /// The wall clock, in milliseconds since 1970.
 pub fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 

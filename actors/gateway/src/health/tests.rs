@@ -11,5 +11,9 @@ fn a_channel_has_a_name_for_people() {
 #[test]
 fn a_path_under_an_edge_is_an_edge() {
     let path = ActorPath::new("channels/telegram/home");
-    assert!(super::EDGES.iter().any(|edge| path.as_str().starts_with(edge)));
+    assert!(
+        super::EDGES
+            .iter()
+            .any(|edge| path.as_str().starts_with(edge))
+    );
 }

@@ -220,6 +220,17 @@ impl Runs {
         });
     }
 
+    /// Forgets a run that was announced and did nothing yet.
+    pub(super) fn forget(&mut self, run_id: &RunId) {
+        let is_silent = |run: &Run| {
+            let view = run.view.borrow();
+            view.started_at_ms.is_none() && view.end.is_none()
+        };
+        if self.runs.get(run_id).is_some_and(is_silent) {
+            self.runs.remove(run_id);
+        }
+    }
+
     /// Runs of a session that have not ended.
     pub(super) fn active(&self, session: &SessionKey) -> Vec<RunId> {
         let is_active = |run: &Run| {

@@ -96,7 +96,9 @@ pub fn plan(
         Some("custom") => Bind::Custom,
         Some(other) => {
             let expected = "use loopback, lan, tailnet, auto or custom";
-            return Err(BindError::NoAddress(format!("\"{other}\" is not known: {expected}")));
+            return Err(BindError::NoAddress(format!(
+                "\"{other}\" is not known: {expected}"
+            )));
         }
     };
     let address = match bind {
@@ -108,7 +110,8 @@ pub fn plan(
         Bind::Custom => {
             let host = gateway.custom_bind_host.as_deref().unwrap_or_default();
             host.trim().parse().map_err(|_| {
-                let what = format!("\"custom\": gateway.customBindHost \"{host}\" is no IP address");
+                let what =
+                    format!("\"custom\": gateway.customBindHost \"{host}\" is no IP address");
                 BindError::NoAddress(what)
             })?
         }
@@ -126,15 +129,19 @@ pub fn plan(
 /// Listens as planned.
 pub async fn listen(plan: &Plan) -> Result<Vec<TcpListener>, BindError> {
     let bind = |address| async move {
-        TcpListener::bind(address).await.map_err(|source| match source.kind() {
-            io::ErrorKind::AddrInUse => BindError::Taken {
-                port: SocketAddr::port(&address),
-            },
-            _ => BindError::Refused { address, source },
-        })
+        TcpListener::bind(address)
+            .await
+            .map_err(|source| match source.kind() {
+                io::ErrorKind::AddrInUse => BindError::Taken {
+                    port: SocketAddr::port(&address),
+                },
+                _ => BindError::Refused { address, source },
+            })
     };
     let main = bind(plan.address).await?;
-    let port = main.local_addr().map_or(plan.address.port(), |address| address.port());
+    let port = main
+        .local_addr()
+        .map_or(plan.address.port(), |address| address.port());
     let mut listeners = vec![main];
     if let Some(companion) = plan.companion {
         match bind(SocketAddr::new(companion, port)).await {

@@ -145,7 +145,7 @@ impl Deliver for Mailbox {
 
 impl WsConnection {
     fn challenge(&self) {
-        let payload = json!({ "nonce": uuid::Uuid::new_v4(), "ts": now_ms() });
+        let payload = json!({ "nonce": uuid::Uuid::new_v4().to_string(), "ts": now_ms() });
         let event = Arc::new(Event::new("connect.challenge", payload.to_string()));
         self.shared.queue.event(&event, Numbering::Unnumbered);
     }
@@ -224,7 +224,9 @@ impl WsConnection {
                 1000,
             ),
         };
-        let error = ErrorShape::unavailable(message).with(details).retry_after(wait_ms);
+        let error = ErrorShape::unavailable(message)
+            .with(details)
+            .retry_after(wait_ms);
         Err(Refusal {
             goodbye: Goodbye::new(close::TRY_AGAIN_LATER, reason),
             ..Refusal::new(error)
@@ -237,11 +239,17 @@ impl WsConnection {
         }
         drop(self.seat.take());
         let version = principal.version;
-        self.shared.admit(hello::max_payload(version), hello::max_buffered(version));
+        self.shared
+            .admit(hello::max_payload(version), hello::max_buffered(version));
         let hello = hello::hello(&self.services, &principal, &self.connection_id);
         self.respond(request_id, &Ok(hello));
         let client = &principal.client;
-        ctx.note(format!("{} {} (protocol {})", client.id, client.mode, version.number()));
+        ctx.note(format!(
+            "{} {} (protocol {})",
+            client.id,
+            client.mode,
+            version.number()
+        ));
         let subscriber = Subscriber {
             shared: Arc::clone(&self.shared),
             version,
@@ -249,7 +257,9 @@ impl WsConnection {
             takes_tools: principal.takes_tools,
             watches_tree: false,
         };
-        self.services.hub.subscribe(self.origin.connection, subscriber);
+        self.services
+            .hub
+            .subscribe(self.origin.connection, subscriber);
         self.services.meters.ws_admitted.add();
         let principal = Arc::new(principal);
         self.caller = Some(Arc::clone(&principal));
@@ -258,16 +268,17 @@ impl WsConnection {
             // Clients of protocol 3 wait for it before they show anything.
             let payload = health::snapshot(&self.services).to_string();
             let state_version = Some(self.services.hub.state_version());
-            let event = Event { state_version, ..Event::new("health", payload) };
-            self.shared.queue.event(&Arc::new(event), Numbering::Unnumbered);
+            let event = Event {
+                state_version,
+                ..Event::new("health", payload)
+            };
+            self.shared
+                .queue
+                .event(&Arc::new(event), Numbering::Unnumbered);
         }
     }
 
-    fn on_presence(
-        &self,
-        principal: &Principal,
-        change: fn(&Presence, &Arrival<'_>, i64) -> bool,
-    ) {
+    fn on_presence(&self, principal: &Principal, change: fn(&Presence, &Arrival<'_>, i64) -> bool) {
         let scopes: Vec<&'static str> = principal.scopes.names().collect();
         let arrival = Arrival {
             client: &principal.client,
@@ -277,14 +288,21 @@ impl WsConnection {
         };
         let now = now_ms();
         if change(&self.services.presence, &arrival, now) {
-            self.services.hub.presence_changed(&self.services.presence.list(now));
+            self.services
+                .hub
+                .presence_changed(&self.services.presence.list(now));
         }
     }
 
     // === requests ===
 
     fn on_request(&mut self, caller: Arc<Principal>, request: Request, ctx: &mut Context<Self>) {
-        let Request { id, method, params, traceparent } = request;
+        let Request {
+            id,
+            method,
+            params,
+            traceparent,
+        } = request;
         let shared = Arc::clone(&self.shared);
         let early_id = id.clone();
         let call = Call {
@@ -307,7 +325,9 @@ impl WsConnection {
             Outcome::Later { deadline, future } => {
                 self.next_task += 1;
                 let task_id = ChildId::new(format!("request-{}", self.next_task));
-                let task = Task::new(task_id.clone()).kind("request").deadline(deadline);
+                let task = Task::new(task_id.clone())
+                    .kind("request")
+                    .deadline(deadline);
                 let (services, shared) = (Arc::clone(&self.services), Arc::clone(&self.shared));
                 let answered_id = id.clone();
                 let answering = async move {
@@ -323,8 +343,9 @@ impl WsConnection {
     }
 
     fn count_role_error(&mut self, answer: &Answer) {
-        let is_role_error =
-            answer.as_ref().is_err_and(|refused| refused.error.message.starts_with("unauthorized role"));
+        let is_role_error = answer
+            .as_ref()
+            .is_err_and(|refused| refused.error.message.starts_with("unauthorized role"));
         self.role_errors += u32::from(is_role_error);
         if self.role_errors > ROLE_ERRORS {
             self.close(Goodbye::new(close::POLICY, "repeated unauthorized calls"));
@@ -365,7 +386,9 @@ impl Drop for WsConnection {
 }
 
 fn invalid_frame(problem: &str) -> Result<Value, ErrorShape> {
-    Err(ErrorShape::invalid(format!("invalid request frame: {problem}")))
+    Err(ErrorShape::invalid(format!(
+        "invalid request frame: {problem}"
+    )))
 }
 
 fn written(id: &str, answer: Answer) -> String {
@@ -397,9 +420,13 @@ impl Actor for WsConnection {
     type Args = WsArgs;
 
     fn init(args: WsArgs, _ctx: &mut Context<Self>) -> Result<Self, ExitError> {
-        let arrived = args.arrived.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Arrived { upgrade, seat } =
-            arrived.ok_or_else(|| ExitError::new("the socket is gone; the client connects again"))?;
+        let arrived = args
+            .arrived
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        let Arrived { upgrade, seat } = arrived
+            .ok_or_else(|| ExitError::new("the socket is gone; the client connects again"))?;
         args.services.meters.ws_opened.add();
         args.services.meters.ws_open.add();
         let max_queued = hello::max_buffered(Protocol::V3);
@@ -448,7 +475,11 @@ impl Actor for WsConnection {
 
     fn child_exited(&mut self, exit: ChildExit, _ctx: &mut Context<Self>) -> Result<(), ExitError> {
         let Some(id) = self.in_flight.remove(&exit.id) else {
-            return if exit.exit.is_clean() { Ok(()) } else { Err(ExitError::child(exit)) };
+            return if exit.exit.is_clean() {
+                Ok(())
+            } else {
+                Err(ExitError::child(exit))
+            };
         };
         let error = match &exit.exit {
             Exit::Panicked(crash) => ErrorShape::unavailable(format!(

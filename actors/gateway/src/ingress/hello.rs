@@ -106,7 +106,11 @@ fn snapshot(services: &Services, principal: &Principal) -> Value {
     }
     // Where things are on disk is only for those who may change them.
     if is_admin {
-        set(&mut snapshot, "configPath", json!(services.paths.config_path));
+        set(
+            &mut snapshot,
+            "configPath",
+            json!(services.paths.config_path),
+        );
         set(&mut snapshot, "stateDir", json!(services.paths.state_dir));
         if is_late {
             let mode = mode_name(services.auth_policy().mode);

@@ -117,11 +117,17 @@ impl hyper::service::Service<hyper::Request<Incoming>> for Door {
 
 impl HttpListener {
     fn on_bound(&mut self, listeners: Vec<TcpListener>, ctx: &mut Context<Self>) {
-        let addresses: Vec<SocketAddr> =
-            listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
+        let addresses: Vec<SocketAddr> = listeners
+            .iter()
+            .filter_map(|listener| listener.local_addr().ok())
+            .collect();
         for listener in listeners {
             let mailbox = ctx.address();
-            ctx.task(Task::new("accept").kind("accept"), accept(listener, mailbox), HttpMail::Deaf);
+            ctx.task(
+                Task::new("accept").kind("accept"),
+                accept(listener, mailbox),
+                HttpMail::Deaf,
+            );
         }
         let Some(first) = addresses.first() else {
             return;
@@ -171,7 +177,11 @@ async fn accept(listener: TcpListener, mailbox: Address<HttpMail>) -> std::io::E
         match listener.accept().await {
             Ok((stream, peer)) => {
                 is_complaining = false;
-                drop(mailbox.send(HttpMail::Accepted(stream, peer), DELIVERY).await);
+                drop(
+                    mailbox
+                        .send(HttpMail::Accepted(stream, peer), DELIVERY)
+                        .await,
+                );
             }
             Err(error) if error.kind() == std::io::ErrorKind::InvalidInput => return error,
             Err(error) => {

@@ -40,7 +40,9 @@ pub(super) fn answer(services: &Services, uri: &Uri) -> Response {
     let leaks = uri.query().is_some_and(|query| {
         query.split('&').any(|pair| {
             let name = pair.split('=').next().unwrap_or_default();
-            ["token", "password", "gatewayUrl"].iter().any(|known| name.eq_ignore_ascii_case(known))
+            ["token", "password", "gatewayUrl"]
+                .iter()
+                .any(|known| name.eq_ignore_ascii_case(known))
         })
     });
     match place(uri.path(), &base) {
@@ -57,7 +59,11 @@ pub(super) fn answer(services: &Services, uri: &Uri) -> Response {
 /// The base path without a trailing slash; empty for the root.
 fn base_path(configured: Option<&str>) -> String {
     let trimmed = configured.unwrap_or_default().trim().trim_matches('/');
-    if trimmed.is_empty() { String::new() } else { format!("/{trimmed}") }
+    if trimmed.is_empty() {
+        String::new()
+    } else {
+        format!("/{trimmed}")
+    }
 }
 
 fn place<'a>(path: &'a str, base: &str) -> Place<'a> {
@@ -71,7 +77,10 @@ fn place<'a>(path: &'a str, base: &str) -> Place<'a> {
         return Place::Elsewhere;
     };
     let is_asset = file.starts_with("assets/")
-        || file.rsplit('/').next().is_some_and(|name| name.contains('.'));
+        || file
+            .rsplit('/')
+            .next()
+            .is_some_and(|name| name.contains('.'));
     match file {
         "" => Place::File(INDEX),
         _ if file.split('/').any(|part| part == ".." || part == ".") => Place::Elsewhere,
@@ -85,7 +94,11 @@ fn place<'a>(path: &'a str, base: &str) -> Place<'a> {
 fn found(asset: Asset, path: &str) -> Response {
     let kind = HeaderValue::from_static(asset.media_type);
     // Files keep their names over versions, so a browser asks each time.
-    let cache = if path.starts_with("assets/") { "public, max-age=3600" } else { "no-cache" };
+    let cache = if path.starts_with("assets/") {
+        "public, max-age=3600"
+    } else {
+        "no-cache"
+    };
     let headers = [
         (header::CONTENT_TYPE, kind),
         (header::CACHE_CONTROL, HeaderValue::from_static(cache)),
@@ -94,5 +107,10 @@ fn found(asset: Asset, path: &str) -> Response {
 }
 
 fn not_found() -> Response {
-    refuse(StatusCode::NOT_FOUND, "not_found", "there is nothing at this path", None)
+    refuse(
+        StatusCode::NOT_FOUND,
+        "not_found",
+        "there is nothing at this path",
+        None,
+    )
 }

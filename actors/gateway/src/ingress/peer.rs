@@ -133,13 +133,13 @@ pub fn client_address(
         return Err(UntrustedProxy);
     }
     // Right to left: what stands further left was written by whoever sent it.
-    let hops = forwarding
+    let mut hops = forwarding
         .forwarded_for
         .iter()
         .flat_map(|value| value.split(','))
         .filter_map(|hop| hop.trim().parse::<IpAddr>().ok())
         .map(fold);
-    let nearest = hops.filter(|hop| !is_trusted(*hop)).next_back();
+    let nearest = hops.rfind(|hop| !is_trusted(*hop));
     let real = || forwarding.real_ip.as_deref()?.trim().parse().ok().map(fold);
     Ok(nearest.or_else(real).unwrap_or(peer))
 }

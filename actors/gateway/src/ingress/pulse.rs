@@ -121,9 +121,17 @@ impl Pulse {
 fn digest(services: &Services) -> String {
     let policy = services.auth_policy();
     let expose = |secret: &Option<openclaw_protocol::Secret>| {
-        secret.as_ref().map(|secret| secret.expose().to_owned()).unwrap_or_default()
+        secret
+            .as_ref()
+            .map(|secret| secret.expose().to_owned())
+            .unwrap_or_default()
     };
-    let text = format!("{:?}\0{}\0{}", policy.mode, expose(&policy.token), expose(&policy.password));
+    let text = format!(
+        "{:?}\0{}\0{}",
+        policy.mode,
+        expose(&policy.token),
+        expose(&policy.password)
+    );
     crate::config::hash(&text)
 }
 
@@ -158,14 +166,26 @@ impl Actor for Pulse {
     fn init(services: Arc<Services>, _ctx: &mut Context<Self>) -> Result<Self, ExitError> {
         let secret = digest(&services);
         let ticks = 0;
-        Ok(Self { services, ticks, secret })
+        Ok(Self {
+            services,
+            ticks,
+            secret,
+        })
     }
 
     fn started(&mut self, ctx: &mut Context<Self>) -> Result<(), ExitError> {
         let tree = follow_tree(self.services.directory.clone(), ctx.address());
-        ctx.task(Task::new("tree").kind("subscription"), tree, PulseMail::Deaf);
+        ctx.task(
+            Task::new("tree").kind("subscription"),
+            tree,
+            PulseMail::Deaf,
+        );
         let config = follow_config(self.services.config.clone(), ctx.address());
-        ctx.task(Task::new("config").kind("subscription"), config, PulseMail::Deaf);
+        ctx.task(
+            Task::new("config").kind("subscription"),
+            config,
+            PulseMail::Deaf,
+        );
         ctx.after(Duration::from_millis(TICK_MS), PulseMail::Tick);
         Ok(())
     }

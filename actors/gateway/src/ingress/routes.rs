@@ -28,11 +28,14 @@ use crate::metrics;
 use crate::services::Services;
 
 /// All routes of the port.
-pub fn router(services: Arc<Services>, handshake: Duration) -> Router {
+pub(super) fn router(services: Arc<Services>, handshake: Duration) -> Router {
     let gate = Gate::new(services, handshake);
     Router::new()
         .fallback(answer)
-        .layer(axum::middleware::from_fn_with_state(Arc::clone(&gate), guard))
+        .layer(axum::middleware::from_fn_with_state(
+            Arc::clone(&gate),
+            guard,
+        ))
         .with_state(gate)
 }
 
@@ -47,7 +50,12 @@ async fn guard(State(gate): State<Arc<Gate>>, mut request: Request, next: Next) 
             let origin = text(request.headers(), header::ORIGIN.as_str()).unwrap_or("none");
             tracing::warn!(%origin, %refusal, "a page was refused");
             let reason = json!({ "reason": refusal.to_string() });
-            return refuse(StatusCode::FORBIDDEN, "forbidden", origin::ORIGIN_MESSAGE, Some(reason));
+            return refuse(
+                StatusCode::FORBIDDEN,
+                "forbidden",
+                origin::ORIGIN_MESSAGE,
+                Some(reason),
+            );
         }
     };
     request.extensions_mut().insert(pass);
@@ -66,7 +74,10 @@ fn check_origin(
         host: text(headers, header::HOST.as_str()),
         // A browser opens no WebSocket without an origin. Plain requests of a page to its own
         // server carry none, and no other page can read their answers.
-        is_browser: is_upgrade && headers.keys().any(|name| name.as_str().starts_with("sec-fetch-")),
+        is_browser: is_upgrade
+            && headers
+                .keys()
+                .any(|name| name.as_str().starts_with("sec-fetch-")),
     };
     let config = services.configuration();
     origin::check(&facts, &config.gateway.control_ui.allowed_origins)
@@ -96,7 +107,11 @@ async fn answer(State(gate): State<Arc<Gate>>, request: Request) -> Response {
 fn ready(services: &Services) -> Response {
     let readiness = health::readiness(services);
     let is_ready = readiness.failing.is_empty();
-    let status = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let status = if is_ready {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
     let body = json!({
         "ready": is_ready,
         "failing": readiness.failing,
@@ -109,9 +124,16 @@ fn ready(services: &Services) -> Response {
 fn summary(services: &Services) -> Response {
     let readiness = health::readiness(services);
     let is_ready = readiness.failing.is_empty();
-    let status = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let status = if is_ready {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
     let accounts = services.accounts.all();
-    let connected = accounts.iter().filter(|(_, status)| status.connected).count();
+    let connected = accounts
+        .iter()
+        .filter(|(_, status)| status.connected)
+        .count();
     let body = json!({
         "ok": is_ready,
         "status": if is_ready { "ok" } else { "degraded" },
@@ -125,8 +147,15 @@ fn summary(services: &Services) -> Response {
 
 fn not_allowed() -> Response {
     let message = "this path answers GET and HEAD";
-    let mut response = refuse(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message, None);
-    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+    let mut response = refuse(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "method_not_allowed",
+        message,
+        None,
+    );
+    response
+        .headers_mut()
+        .insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
     response
 }
 
@@ -148,7 +177,9 @@ pub(super) fn refuse(
 
 /// A header as text.
 pub(super) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    headers.get(name).map(|value| value.to_str().unwrap_or("null"))
+    headers
+        .get(name)
+        .map(|value| value.to_str().unwrap_or("null"))
 }
 
 /// What every answer carries. The page talks to its own server only and runs no inline script.

@@ -157,7 +157,7 @@ async fn deliver_all(
 ) -> Option<Ended> {
     loop {
         decoder.set_limit(shared.limit.load(Ordering::Relaxed));
-        let message = match decoder.next() {
+        let message = match decoder.next_message() {
             Ok(message) => message?,
             Err(violation) => return Some(Ended::ByUs(verdict(violation, shared))),
         };
@@ -223,7 +223,10 @@ async fn write(stream: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> bool {
     matches!(written, Ok(Ok(())))
 }
 
-async fn receive(stream: &mut (impl AsyncRead + Unpin), decoder: &mut Decoder) -> std::io::Result<usize> {
+async fn receive(
+    stream: &mut (impl AsyncRead + Unpin),
+    decoder: &mut Decoder,
+) -> std::io::Result<usize> {
     with_scratch(stream, |bytes| decoder.feed(bytes)).await
 }
 

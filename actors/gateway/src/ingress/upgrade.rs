@@ -47,7 +47,7 @@ const GOODBYE: Duration = Duration::from_secs(2);
 
 /// What stands between a request and a connection.
 #[derive(Debug)]
-pub struct Gate {
+pub(super) struct Gate {
     pub(super) services: Arc<Services>,
     handshake: Duration,
     seats: Arc<Semaphore>,
@@ -80,22 +80,34 @@ pub(super) fn is_upgrade(headers: &HeaderMap) -> bool {
 
 /// Answers a request for a WebSocket, and starts its connection.
 pub(super) fn upgrade(gate: &Gate, mut request: Request) -> Response {
-    let bad = |message: &str| refuse(StatusCode::BAD_REQUEST, "invalid_request_error", message, None);
+    let bad = |message: &str| {
+        refuse(
+            StatusCode::BAD_REQUEST,
+            "invalid_request_error",
+            message,
+            None,
+        )
+    };
     let headers = request.headers();
     if text(headers, "sec-websocket-version") != Some("13") {
         let mut response = bad("WebSocket version 13 is spoken here");
-        response
-            .headers_mut()
-            .insert("sec-websocket-version", header::HeaderValue::from_static("13"));
+        response.headers_mut().insert(
+            "sec-websocket-version",
+            header::HeaderValue::from_static("13"),
+        );
         return response;
     }
-    let Some(key) = headers.get("sec-websocket-key").map(|key| key.as_bytes().to_vec()) else {
+    let Some(key) = headers
+        .get("sec-websocket-key")
+        .map(|key| key.as_bytes().to_vec())
+    else {
         return bad("Sec-WebSocket-Key is missing");
     };
     let extensions = request.extensions();
-    let (Some(peer), Some(page)) =
-        (extensions.get::<PeerAddress>().copied(), extensions.get::<OriginPass>().copied())
-    else {
+    let (Some(peer), Some(page)) = (
+        extensions.get::<PeerAddress>().copied(),
+        extensions.get::<OriginPass>().copied(),
+    ) else {
         return bad("the connection has no address");
     };
     let address = match real_address(&gate.services, headers, peer.0.ip()) {
@@ -108,7 +120,12 @@ pub(super) fn upgrade(gate: &Gate, mut request: Request) -> Response {
     let Ok(seat) = Arc::clone(&gate.seats).try_acquire_owned() else {
         gate.services.meters.crowded.add();
         let message = "too many connections wait to be admitted; try again shortly";
-        return refuse(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message, None);
+        return refuse(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "unavailable",
+            message,
+            None,
+        );
     };
     let number = gate.ids.fetch_add(1, Ordering::Relaxed);
     let upgrade = hyper::upgrade::on(&mut request);
@@ -127,13 +144,22 @@ pub(super) fn upgrade(gate: &Gate, mut request: Request) -> Response {
         .restart(Restart::Temporary)
         .shutdown(Shutdown::Within(GOODBYE))
         .capacity(MAILBOX);
-    gate.services.directory.supervisor(&ActorPath::new("ingress")).ensure(spec);
+    gate.services
+        .directory
+        .supervisor(&ActorPath::new("ingress"))
+        .ensure(spec);
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     let accept = header::HeaderValue::from_str(&accept_key(&key));
     let headers = response.headers_mut();
-    headers.insert(header::CONNECTION, header::HeaderValue::from_static("Upgrade"));
-    headers.insert(header::UPGRADE, header::HeaderValue::from_static("websocket"));
+    headers.insert(
+        header::CONNECTION,
+        header::HeaderValue::from_static("Upgrade"),
+    );
+    headers.insert(
+        header::UPGRADE,
+        header::HeaderValue::from_static("websocket"),
+    );
     if let Ok(accept) = accept {
         headers.insert("sec-websocket-accept", accept);
     }
@@ -146,7 +172,9 @@ fn real_address(
     peer: IpAddr,
 ) -> Result<IpAddr, super::peer::UntrustedProxy> {
     let forwarding = Forwarding {
-        is_present: FORWARDING_HEADERS.iter().any(|name| headers.contains_key(*name)),
+        is_present: FORWARDING_HEADERS
+            .iter()
+            .any(|name| headers.contains_key(*name)),
         forwarded_for: headers
             .get_all("x-forwarded-for")
             .iter()
@@ -156,7 +184,11 @@ fn real_address(
         real_ip: text(headers, "x-real-ip").map(str::to_owned),
     };
     let config = services.configuration();
-    let trusted: Vec<Network> =
-        config.gateway.trusted_proxies.iter().filter_map(|text| Network::parse(text)).collect();
+    let trusted: Vec<Network> = config
+        .gateway
+        .trusted_proxies
+        .iter()
+        .filter_map(|text| Network::parse(text))
+        .collect();
     client_address(peer, &forwarding, &trusted)
 }

@@ -123,7 +123,7 @@ impl Decoder {
     }
 
     /// Takes the next whole message, if there is one.
-    pub fn next(&mut self) -> Result<Option<Incoming>, Violation> {
+    pub fn next_message(&mut self) -> Result<Option<Incoming>, Violation> {
         loop {
             let Some(header) = self.header()? else {
                 return Ok(None);

@@ -39,7 +39,9 @@ pub(super) fn list(call: Call) -> Outcome {
             }
             if is_late {
                 let configured = agent.workspace.as_deref();
-                let workspace = services.paths.workspace(&agent.id, agent.is_default, configured);
+                let workspace = services
+                    .paths
+                    .workspace(&agent.id, agent.is_default, configured);
                 row.insert("workspace".to_owned(), json!(workspace));
                 row.insert(
                     "model".to_owned(),

@@ -38,10 +38,14 @@ pub(super) fn status(call: Call) -> Outcome {
         accounts.entry(channel).or_default().push(value);
     }
     let order: Vec<&String> = accounts.keys().collect();
-    let labels: Map<String, Value> =
-        order.iter().map(|channel| ((*channel).clone(), json!(label(channel)))).collect();
-    let details: Map<String, Value> =
-        order.iter().map(|channel| ((*channel).clone(), json!(detail(channel)))).collect();
+    let labels: Map<String, Value> = order
+        .iter()
+        .map(|channel| ((*channel).clone(), json!(label(channel))))
+        .collect();
+    let details: Map<String, Value> = order
+        .iter()
+        .map(|channel| ((*channel).clone(), json!(detail(channel))))
+        .collect();
     let meta: Vec<Value> = order
         .iter()
         .map(|channel| {

@@ -25,12 +25,8 @@ pub(super) fn patch(call: Call) -> Outcome {
     change(call, edit::patch)
 }
 
-type Edit = fn(
-    &crate::paths::Paths,
-    &config::Environment,
-    &str,
-    Option<&str>,
-) -> Result<Change, EditError>;
+type Edit =
+    fn(&crate::paths::Paths, &config::Environment, &str, Option<&str>) -> Result<Change, EditError>;
 
 /// Writes the file; its watcher takes the change up, so that there is one way only.
 fn change(call: Call, edit: Edit) -> Outcome {

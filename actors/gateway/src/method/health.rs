@@ -45,8 +45,12 @@ fn summary(call: &Call) -> Value {
     }
     rows.sort_by_key(|(updated_at, ..)| std::cmp::Reverse(*updated_at));
     let recent = |agent: Option<&str>| {
-        let own = rows.iter().filter(|(_, of, _)| agent.is_none_or(|agent| agent == of));
-        own.take(RECENT).map(|(.., row)| row.clone()).collect::<Vec<_>>()
+        let own = rows
+            .iter()
+            .filter(|(_, of, _)| agent.is_none_or(|agent| agent == of));
+        own.take(RECENT)
+            .map(|(.., row)| row.clone())
+            .collect::<Vec<_>>()
     };
     let count = |agent: &str| rows.iter().filter(|(_, of, _)| of == agent).count();
     let by_agent: Vec<Value> = agents
@@ -100,7 +104,9 @@ fn row(key: &SessionKey, value: &Value, now: i64) -> Value {
     let number = |name: &str| fields.get(name).and_then(Value::as_u64);
     let updated_at = entry::updated_at(fields);
     let (total, window) = (number("totalTokens"), number("contextTokens"));
-    let remaining = total.zip(window).map(|(total, window)| window.saturating_sub(total));
+    let remaining = total
+        .zip(window)
+        .map(|(total, window)| window.saturating_sub(total));
     let percent = total.zip(window).filter(|(_, window)| *window > 0);
     json!({
         "agentId": key.agent(),

@@ -68,16 +68,24 @@ fn read(path: &Path, wanted: &Wanted) -> io::Result<Value> {
         let is_line_start = text.first() == Some(&b'\n');
         text = text.get(1..).unwrap_or_default();
         if !is_line_start {
-            let next = text.iter().position(|byte| *byte == b'\n').map_or(text.len(), |at| at + 1);
+            let next = text
+                .iter()
+                .position(|byte| *byte == b'\n')
+                .map_or(text.len(), |at| at + 1);
             text = text.get(next..).unwrap_or_default();
         }
     }
     // A line that is still being written is read next time.
-    let complete = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    let complete = text
+        .iter()
+        .rposition(|byte| *byte == b'\n')
+        .map_or(0, |at| at + 1);
     let unread = text.len() - complete;
     let text = text.get(..complete).unwrap_or_default();
-    let lines: Vec<String> =
-        text.split(|byte| *byte == b'\n').map(|line| String::from_utf8_lossy(line).into_owned()).collect();
+    let lines: Vec<String> = text
+        .split(|byte| *byte == b'\n')
+        .map(|line| String::from_utf8_lossy(line).into_owned())
+        .collect();
     let lines: Vec<&String> = lines.iter().filter(|line| !line.is_empty()).collect();
     let limit = usize::try_from(wanted.limit).unwrap_or(usize::MAX);
     let skipped = lines.len().saturating_sub(limit);
@@ -107,14 +115,25 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("log");
         std::fs::write(&path, text).unwrap();
-        read(&path, &Wanted { cursor, limit, max_bytes }).unwrap()
+        read(
+            &path,
+            &Wanted {
+                cursor,
+                limit,
+                max_bytes,
+            },
+        )
+        .unwrap()
     }
 
     #[test]
     fn the_end_is_read_in_whole_lines() {
         let answer = tail("one\ntwo\nthree\nhal", None, 500, 1000);
         assert_eq!(answer["lines"], json!(["one", "two", "three"]));
-        assert_eq!((&answer["cursor"], &answer["size"]), (&json!(14), &json!(17)));
+        assert_eq!(
+            (&answer["cursor"], &answer["size"]),
+            (&json!(14), &json!(17))
+        );
         assert_eq!(answer.get("truncated"), None);
         let answer = tail("one\ntwo\nthree\n", None, 500, 8);
         assert_eq!(answer["lines"], json!(["three"]));
@@ -132,16 +151,26 @@ mod tests {
         assert_eq!(answer["lines"], json!([]));
         // The file is shorter than it was: it was rotated.
         let answer = tail("one\n", Some(400), 500, 1000);
-        assert_eq!((&answer["lines"], &answer["reset"]), (&json!(["one"]), &json!(true)));
+        assert_eq!(
+            (&answer["lines"], &answer["reset"]),
+            (&json!(["one"]), &json!(true))
+        );
         // Too far behind.
         let answer = tail("one\ntwo\nthree\n", Some(0), 500, 8);
-        assert_eq!((&answer["lines"], &answer["reset"]), (&json!(["three"]), &json!(true)));
+        assert_eq!(
+            (&answer["lines"], &answer["reset"]),
+            (&json!(["three"]), &json!(true))
+        );
     }
 
     #[test]
     fn a_missing_file_is_an_empty_log() {
         let path = Path::new("/nonexistent/log");
-        let wanted = Wanted { cursor: Some(5), limit: 1, max_bytes: 1 };
+        let wanted = Wanted {
+            cursor: Some(5),
+            limit: 1,
+            max_bytes: 1,
+        };
         assert_eq!(read(path, &wanted).unwrap()["lines"], json!([]));
     }
 }

@@ -27,7 +27,9 @@ const ORDER: Duration = Duration::from_secs(20);
 
 pub(super) fn tree(call: Call) -> Outcome {
     let path = call.text("path").map(ActorPath::from);
-    let depth = call.number("depth").and_then(|depth| usize::try_from(depth).ok());
+    let depth = call
+        .number("depth")
+        .and_then(|depth| usize::try_from(depth).ok());
     let answer = match call.services.directory.tree(path.as_ref(), depth) {
         Some(root) => Ok(json!({ "tree": node_value(&root) })),
         None => Err(unknown_path(call.text("path").unwrap_or_default())),
@@ -37,7 +39,9 @@ pub(super) fn tree(call: Call) -> Outcome {
 
 pub(super) fn watch(call: Call) -> Outcome {
     let enabled = call.flag("enabled").unwrap_or(true);
-    call.services.hub.watch_tree(call.principal.connection, enabled);
+    call.services
+        .hub
+        .watch_tree(call.principal.connection, enabled);
     Outcome::now(Ok(json!({ "ok": true, "watching": enabled })))
 }
 
@@ -53,18 +57,27 @@ pub(super) fn crash(call: Call) -> Outcome {
     let limit = usize::try_from(call.number("limit").unwrap_or(CRASHES)).unwrap_or(usize::MAX);
     let mut records = directory.crashes();
     records.sort_by_key(|record| std::cmp::Reverse(record.at_ms));
-    let crashes: Vec<Value> =
-        records.iter().take(limit).map(|record| crash_value(record, false)).collect();
+    let crashes: Vec<Value> = records
+        .iter()
+        .take(limit)
+        .map(|record| crash_value(record, false))
+        .collect();
     Outcome::now(Ok(json!({ "crashes": crashes })))
 }
 
 /// A crash of an earlier process, from the ledger's ring.
 fn earlier_crash(call: &Call, id: &str) -> Result<Value, ErrorShape> {
-    let kept = call.services.ledger.crashes().into_iter().find(|row| row.id == id);
-    kept.map(|row| json!({ "crash": row.record })).ok_or_else(|| {
-        let message = format!("no crash {id}: `openclaw supervisor crash` lists them");
-        ErrorShape::invalid(message)
-    })
+    let kept = call
+        .services
+        .ledger
+        .crashes()
+        .into_iter()
+        .find(|row| row.id == id);
+    kept.map(|row| json!({ "crash": row.record }))
+        .ok_or_else(|| {
+            let message = format!("no crash {id}: `openclaw supervisor crash` lists them");
+            ErrorShape::invalid(message)
+        })
 }
 
 pub(super) fn restart(call: Call) -> Outcome {
@@ -83,12 +96,18 @@ pub(super) fn unpark(call: Call) -> Outcome {
     order(call, |handle, id| async move { handle.unpark(&id).await })
 }
 
-fn order<F>(call: Call, give: impl FnOnce(SupervisorHandle, ChildId) -> F + Send + 'static) -> Outcome
+fn order<F>(
+    call: Call,
+    give: impl FnOnce(SupervisorHandle, ChildId) -> F + Send + 'static,
+) -> Outcome
 where
     F: Future<Output = Result<(), OrderError>> + Send + 'static,
 {
     let path = call.text("path").unwrap_or_default().to_owned();
-    let found = call.services.directory.supervisor_of(&ActorPath::new(&path));
+    let found = call
+        .services
+        .directory
+        .supervisor_of(&ActorPath::new(&path));
     let Some((handle, id)) = found else {
         return Outcome::now(Err(unknown_path(&path)));
     };
@@ -110,12 +129,19 @@ pub(super) fn chaos(call: Call) -> Outcome {
     use openclaw_runtime::fault;
 
     if !call.principal.is_local {
-        return Outcome::now(Err(ErrorShape::invalid("chaos is only taken from this machine")));
+        return Outcome::now(Err(ErrorShape::invalid(
+            "chaos is only taken from this machine",
+        )));
     }
     let path = call.text("path").unwrap_or_default();
     let faults = call.text("faults").unwrap_or_default();
     let answer = match call.text("action").unwrap_or_default() {
-        "kill" if call.services.directory.kill(&ActorPath::new(path), KillReason::Chaos) => {
+        "kill"
+            if call
+                .services
+                .directory
+                .kill(&ActorPath::new(path), KillReason::Chaos) =>
+        {
             Ok(json!({ "ok": true }))
         }
         "kill" => Err(unknown_path(path)),
@@ -213,7 +239,7 @@ pub fn crash_value(record: &CrashRecord, is_full: bool) -> Value {
             value.insert("traceparent".to_owned(), json!(trace.traceparent()));
         }
         if is_full {
-            value.insert("backtrace".to_owned(), json!(&*record.backtrace));
+            value.insert("backtrace".to_owned(), json!(record.backtrace()));
         }
     }
     value

@@ -52,7 +52,9 @@ impl Writer<'_, '_> {
         help: &str,
         rows: impl IntoIterator<Item = (Labels, f64)>,
     ) -> Result<(), fmt::Error> {
-        let mut metric = self.0.encode_descriptor(name, help, None, MetricType::Gauge)?;
+        let mut metric = self
+            .0
+            .encode_descriptor(name, help, None, MetricType::Gauge)?;
         for (labels, value) in rows {
             if labels.is_empty() {
                 metric.encode_gauge(&value)?;
@@ -69,12 +71,16 @@ impl Writer<'_, '_> {
         help: &str,
         rows: impl IntoIterator<Item = (Labels, u64)>,
     ) -> Result<(), fmt::Error> {
-        let mut metric = self.0.encode_descriptor(name, help, None, MetricType::Counter)?;
+        let mut metric = self
+            .0
+            .encode_descriptor(name, help, None, MetricType::Counter)?;
         for (labels, value) in rows {
             if labels.is_empty() {
                 metric.encode_counter::<NoLabelSet, _, u64>(&value, None)?;
             } else {
-                metric.encode_family(&labels)?.encode_counter::<NoLabelSet, _, u64>(&value, None)?;
+                metric
+                    .encode_family(&labels)?
+                    .encode_counter::<NoLabelSet, _, u64>(&value, None)?;
             }
         }
         Ok(())
@@ -103,7 +109,11 @@ fn process(services: &Services, out: &mut Writer<'_, '_>) -> Result<(), fmt::Err
     let uptime = services.started.elapsed().as_secs_f64();
     out.gauge("uptime_seconds", "Time since the process started", uptime)?;
     if let Some(bytes) = resident_bytes() {
-        out.gauge("resident_memory_bytes", "Memory the process holds", float(bytes))?;
+        out.gauge(
+            "resident_memory_bytes",
+            "Memory the process holds",
+            float(bytes),
+        )?;
     }
     let build = vec![("version", services.version.clone())];
     out.gauges("build_info", "The version that runs", [(build, 1.0)])
@@ -116,15 +126,24 @@ fn actors(services: &Services, out: &mut Writer<'_, '_>) -> Result<(), fmt::Erro
         tally(&root, &mut by_state, &mut queued);
     }
     let states = by_state.into_iter().map(|((state, kind), count)| {
-        (vec![("state", state), ("kind", kind.to_owned())], float(count))
+        (
+            vec![("state", state), ("kind", kind.to_owned())],
+            float(count),
+        )
     });
     out.gauges("actors", "Actors by kind and state", states)?;
-    let depths = queued.into_iter().map(|(kind, depth)| (label("kind", kind), float(depth)));
+    let depths = queued
+        .into_iter()
+        .map(|(kind, depth)| (label("kind", kind), float(depth)));
     out.gauges("mailbox_depth", "Mail that waits, by kind of actor", depths)?;
     let total = services.directory.counters();
     out.count("mail_handled", "Mail handled", total.mail)?;
     out.count("actor_starts", "Actors started", total.started)?;
-    out.count("actor_restarts", "Actors started again after an unclean end", total.restarts)?;
+    out.count(
+        "actor_restarts",
+        "Actors started again after an unclean end",
+        total.restarts,
+    )?;
     let ends = [
         ("panic", total.panics),
         ("error", total.errors),
@@ -133,7 +152,11 @@ fn actors(services: &Services, out: &mut Writer<'_, '_>) -> Result<(), fmt::Erro
     ];
     let ends = ends.map(|(how, count)| (label("how", how), count));
     out.counts("actor_failures", "Unclean ends of actors", ends)?;
-    out.count("actor_parks", "Actors set aside after repeated failures", total.parked)
+    out.count(
+        "actor_parks",
+        "Actors set aside after repeated failures",
+        total.parked,
+    )
 }
 
 fn tally(
@@ -141,7 +164,9 @@ fn tally(
     by_state: &mut BTreeMap<(String, &'static str), u64>,
     queued: &mut BTreeMap<&'static str, u64>,
 ) {
-    *by_state.entry((format!("{:?}", node.state).to_lowercase(), node.kind)).or_default() += 1;
+    *by_state
+        .entry((format!("{:?}", node.state).to_lowercase(), node.kind))
+        .or_default() += 1;
     *queued.entry(node.kind).or_default() += node.queued as u64;
     for child in &node.children {
         tally(child, by_state, queued);
@@ -157,7 +182,11 @@ fn ledger(services: &Services, out: &mut Writer<'_, '_>) -> Result<(), fmt::Erro
         ("dead", stats.inbox_dead),
     ];
     let inbox = inbox.map(|(state, count)| (label("state", state), float(count)));
-    out.gauges("inbox_rows", "Messages taken in that are open or dead", inbox)?;
+    out.gauges(
+        "inbox_rows",
+        "Messages taken in that are open or dead",
+        inbox,
+    )?;
     let outbox = [
         ("prepared", stats.outbox_prepared),
         ("attempting", stats.outbox_attempting),
@@ -165,19 +194,39 @@ fn ledger(services: &Services, out: &mut Writer<'_, '_>) -> Result<(), fmt::Erro
         ("dead", stats.outbox_dead),
     ];
     let outbox = outbox.map(|(state, count)| (label("state", state), float(count)));
-    out.gauges("outbox_rows", "Messages to send that are open, unknown or dead", outbox)?;
+    out.gauges(
+        "outbox_rows",
+        "Messages to send that are open, unknown or dead",
+        outbox,
+    )?;
     out.count("outbox_sent", "Messages sent", stats.sent)?;
-    out.count("turns_ended", "Turns that ended in any way", stats.turns_ended)?;
+    out.count(
+        "turns_ended",
+        "Turns that ended in any way",
+        stats.turns_ended,
+    )?;
     out.count("ledger_commits", "Transactions made durable", stats.commits)?;
     out.count("ledger_ops", "Writes carried out", stats.ops)?;
     out.count("ledger_rows", "Rows written", stats.rows)?;
     out.count("ledger_bytes", "Bytes written", stats.bytes)?;
     out.count("ledger_rejects", "Writes refused", stats.rejects)?;
-    out.gauge("ledger_queue", "Writes that wait for a commit", float(stats.queue))?;
+    out.gauge(
+        "ledger_queue",
+        "Writes that wait for a commit",
+        float(stats.queue),
+    )?;
     let busy = float(stats.busy_ms) / 1e3;
-    out.gauge("ledger_busy_seconds", "How long the commit at work has taken", busy)?;
+    out.gauge(
+        "ledger_busy_seconds",
+        "How long the commit at work has taken",
+        busy,
+    )?;
     let failed = if stats.failed.is_some() { 1.0 } else { 0.0 };
-    out.gauge("ledger_failed", "1 once nothing is written any more", failed)?;
+    out.gauge(
+        "ledger_failed",
+        "1 once nothing is written any more",
+        failed,
+    )?;
     let buckets: Vec<(f64, u64)> = per_bucket(&services.ledger.commit_histogram());
     let mut metric = out.0.encode_descriptor(
         "ledger_commit_seconds",
@@ -247,23 +296,42 @@ fn accounts(services: &Services, out: &mut Writer<'_, '_>) -> Result<(), fmt::Er
     let messages = messages.into_iter().map(|((channel, what), count)| {
         (vec![("channel", channel), ("what", what.to_owned())], count)
     });
-    out.counts("channel_messages", "Messages by channel and what became of them", messages)
+    out.counts(
+        "channel_messages",
+        "Messages by channel and what became of them",
+        messages,
+    )
 }
 
 fn ingress(services: &Services, out: &mut Writer<'_, '_>) -> Result<(), fmt::Error> {
     let meters = &services.meters;
     out.count("http_requests", "HTTP requests", meters.http_requests.get())?;
-    out.gauge("http_connections", "HTTP connections open", float(meters.http_open.get()))?;
+    out.gauge(
+        "http_connections",
+        "HTTP connections open",
+        float(meters.http_open.get()),
+    )?;
     out.count("ws_opened", "WebSockets opened", meters.ws_opened.get())?;
     let open = meters.ws_open.get();
     let admitted = meters.ws_admitted.get();
     let sockets = [
         (label("state", "admitted"), float(admitted)),
-        (label("state", "connecting"), float(open.saturating_sub(admitted))),
+        (
+            label("state", "connecting"),
+            float(open.saturating_sub(admitted)),
+        ),
     ];
     out.gauges("ws_connections", "WebSockets open", sockets)?;
-    out.count("ws_slow_consumers", "WebSockets closed for being slow", meters.ws_slow.get())?;
-    out.count("ws_dropped_events", "Events left out for slow sockets", meters.ws_dropped.get())?;
+    out.count(
+        "ws_slow_consumers",
+        "WebSockets closed for being slow",
+        meters.ws_slow.get(),
+    )?;
+    out.count(
+        "ws_dropped_events",
+        "Events left out for slow sockets",
+        meters.ws_dropped.get(),
+    )?;
     let refused = [
         ("guess", meters.auth_guesses.get()),
         ("rate_limited", meters.auth_limited.get()),
@@ -274,7 +342,13 @@ fn ingress(services: &Services, out: &mut Writer<'_, '_>) -> Result<(), fmt::Err
     let refused = refused.map(|(why, count)| (label("reason", why), count));
     out.counts("auth_failures", "Callers refused", refused)?;
     let calls = meters.calls().map(|(method, outcome, count)| {
-        (vec![("method", method.to_owned()), ("outcome", outcome.to_owned())], count)
+        (
+            vec![
+                ("method", method.to_owned()),
+                ("outcome", outcome.to_owned()),
+            ],
+            count,
+        )
     });
     out.counts("calls", "Calls by method and outcome", calls)
 }
@@ -282,7 +356,9 @@ fn ingress(services: &Services, out: &mut Writer<'_, '_>) -> Result<(), fmt::Err
 /// The resident set, from the kernel's own account of this process.
 fn resident_bytes() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))?;
     let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kilobytes * 1024)
 }

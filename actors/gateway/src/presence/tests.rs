@@ -25,7 +25,11 @@ fn arrival<'a>(client: &'a ClientInfo, connection: &'a str) -> Arrival<'a> {
 
 fn reasons(presence: &Presence, now_ms: i64) -> Vec<Value> {
     let list = presence.list(now_ms);
-    list.as_array().unwrap().iter().map(|entry| entry["reason"].clone()).collect()
+    list.as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| entry["reason"].clone())
+        .collect()
 }
 
 #[test]
@@ -36,7 +40,13 @@ fn pages_are_listed_and_passing_programs_are_not() {
     assert_eq!(reasons(&presence, 1), [json!("self"), json!("connect")]);
     let entry = &presence.list(1)[1];
     assert_eq!(entry["roles"], json!(["operator"]));
-    assert!(entry.as_object().unwrap().values().all(|value| !value.is_null()));
+    assert!(
+        entry
+            .as_object()
+            .unwrap()
+            .values()
+            .all(|value| !value.is_null())
+    );
 }
 
 #[test]

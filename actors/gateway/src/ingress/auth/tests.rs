@@ -109,9 +109,15 @@ fn the_command_line_goes_before_both() {
         ..Overrides::default()
     };
     let same = file.clone().overridden(&overrides(None, None));
-    assert_eq!((same.mode, same.token.unwrap().expose()), (AuthMode::Password, "file"));
+    assert_eq!(
+        (same.mode, same.token.unwrap().expose()),
+        (AuthMode::Password, "file")
+    );
     let token = file.clone().overridden(&overrides(None, Some("line")));
-    assert_eq!((token.mode, token.token.unwrap().expose()), (AuthMode::Token, "line"));
+    assert_eq!(
+        (token.mode, token.token.unwrap().expose()),
+        (AuthMode::Token, "line")
+    );
     let none = file.overridden(&overrides(Some("none"), None));
     assert_eq!(none.mode, AuthMode::None);
 }

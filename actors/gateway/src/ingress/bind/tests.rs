@@ -84,7 +84,12 @@ async fn a_taken_port_is_named_with_what_to_do() {
     };
     let first = listen(&free).await.unwrap();
     let address = first[0].local_addr().unwrap();
-    let error = listen(&Plan { address, companion: None }).await.unwrap_err();
+    let error = listen(&Plan {
+        address,
+        companion: None,
+    })
+    .await
+    .unwrap_err();
     assert_eq!(error.code(), PORT_TAKEN);
     let text = error.to_string();
     assert!(text.contains(&address.port().to_string()), "{text}");

@@ -32,7 +32,7 @@ fn decode(bytes: &[u8]) -> Result<Vec<Incoming>, u16> {
     let mut decoder = Decoder::new(1 << 20);
     decoder.feed(bytes);
     let mut all = Vec::new();
-    while let Some(message) = decoder.next().map_err(|violation| violation.code)? {
+    while let Some(message) = decoder.next_message().map_err(|violation| violation.code)? {
         all.push(message);
     }
     Ok(all)
@@ -91,19 +91,19 @@ fn the_limit_holds_for_the_announced_length_and_for_the_sum_of_fragments() {
     let mut decoder = Decoder::new(10);
     // The announcement is enough: nothing is stored first.
     decoder.feed(&[0x81, 0xff, 0, 0, 0, 0, 0xff, 0, 0, 0]);
-    assert_eq!(decoder.next().unwrap_err().code, close::TOO_BIG);
+    assert_eq!(decoder.next_message().unwrap_err().code, close::TOO_BIG);
 
     let mut decoder = Decoder::new(10);
     decoder.feed(&frame(0x01, b"123456"));
-    assert_eq!(decoder.next(), Ok(None));
+    assert_eq!(decoder.next_message(), Ok(None));
     decoder.feed(&frame(0x80, b"78901"));
-    assert_eq!(decoder.next().unwrap_err().code, close::TOO_BIG);
+    assert_eq!(decoder.next_message().unwrap_err().code, close::TOO_BIG);
 
     let mut decoder = Decoder::new(10);
     decoder.set_limit(20);
     decoder.feed(&frame(0x81, b"12345678901"));
     assert_eq!(
-        decoder.next(),
+        decoder.next_message(),
         Ok(Some(Incoming::Text("12345678901".to_owned())))
     );
 }
@@ -112,7 +112,9 @@ fn the_limit_holds_for_the_announced_length_and_for_the_sum_of_fragments() {
 fn an_idle_decoder_holds_no_memory() {
     let mut decoder = Decoder::new(1 << 20);
     decoder.feed(&frame(0x81, &[b'a'; 70_000]));
-    assert!(matches!(decoder.next(), Ok(Some(Incoming::Text(text))) if text.len() == 70_000));
+    assert!(
+        matches!(decoder.next_message(), Ok(Some(Incoming::Text(text))) if text.len() == 70_000)
+    );
     assert_eq!(decoder.held(), 0);
 }
 
@@ -167,7 +169,7 @@ proptest! {
         let mut read = Vec::new();
         for bytes in client.get_ref().output.chunks(piece) {
             decoder.feed(bytes);
-            while let Some(message) = decoder.next().unwrap() {
+            while let Some(message) = decoder.next_message().unwrap() {
                 read.push(message);
             }
         }
