@@ -8,6 +8,7 @@ mod step;
 
 use std::sync::Arc;
 use std::time::Duration;
+use std::time::Instant;
 
 use openclaw_runtime::Actor;
 use openclaw_runtime::ChildExit;
@@ -37,6 +38,8 @@ use crate::status::Bot;
 const GREET_WITHIN: Duration = Duration::from_secs(60);
 /// A poll ends by itself before this: 50 s at the platform and a margin.
 const POLL_WITHIN: Duration = Duration::from_secs(90);
+/// Two polls that bring nothing are at least this far apart.
+const QUICKEST_EMPTY_POLL: Duration = Duration::from_millis(500);
 /// A ledger that takes longer has failed.
 const STORE_WITHIN: Duration = Duration::from_secs(60);
 /// A credential is tried again this often: a person has to mend it, but may have done so at the platform.
@@ -88,6 +91,7 @@ pub(crate) struct Poll {
     greeting: Option<Arc<Greeting>>,
     cursor: Option<String>,
     failures: u32,
+    asked_at: Instant,
     gate: LogGate,
     generation: u64,
 }
@@ -136,6 +140,7 @@ impl Poll {
         let Some(greeting) = self.greeting.clone() else {
             return self.greet(ctx);
         };
+        self.asked_at = Instant::now();
         let task = Task::new("wait").kind("channel.poll").deadline(POLL_WITHIN);
         let poll = step::poll(Arc::clone(&self.account), self.cursor.clone(), greeting);
         ctx.task(task, poll, |result| PollMail::Polled(PollResult(result)));
@@ -144,6 +149,12 @@ impl Poll {
     fn on_polled(&mut self, batch: Batch, ctx: &mut Context<Self>) {
         self.recovered(ctx);
         if batch.events.is_empty() && batch.cursor.is_none() {
+            // A server that does not hold a poll open must not be asked without end.
+            let pause = QUICKEST_EMPTY_POLL.saturating_sub(self.asked_at.elapsed());
+            if !pause.is_zero() {
+                ctx.after(pause, PollMail::Resume);
+                return;
+            }
             return self.poll(ctx);
         }
         let Some(greeting) = self.greeting.clone() else {
@@ -278,6 +289,7 @@ impl Actor for Poll {
             greeting: None,
             cursor: None,
             failures: 0,
+            asked_at: Instant::now(),
             gate: LogGate::default(),
             generation,
         })

@@ -16,5 +16,7 @@ mod rig;
 mod inbound;
 #[path = "telegram/outbound.rs"]
 mod outbound;
+#[path = "telegram/third_party.rs"]
+mod third_party;
 #[path = "telegram/trouble.rs"]
 mod trouble;
