@@ -47,6 +47,9 @@ mod transcript;
 mod turn;
 mod workspace;
 
+#[cfg(test)]
+mod tests;
+
 pub use binding::Routes;
 pub use deps::Deps;
 pub use deps::Folders;

@@ -170,15 +170,11 @@ mod tests {
     #[test]
     fn each_part_is_a_row_with_its_own_key() {
         let manner = Manner {
-            part: 10,
+            part: 40,
             ..Manner::default()
         };
-        let rows = rows(
-            &row(true),
-            &reply("one two three four five"),
-            &manner,
-            false,
-        );
+        let text = "one two three four five ".repeat(5);
+        let rows = rows(&row(true), &reply(&text), &manner, false);
         assert!(rows.len() > 1);
         for (n, row) in (1u16..).zip(&rows) {
             assert_eq!(row.payload.part, n);

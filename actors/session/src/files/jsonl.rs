@@ -281,6 +281,6 @@ mod tests {
         fs::write(&path, "{\"type\":\"session\",\"id\":\"x\"}\n").unwrap();
         let done = bring_to(&path, None, 0);
         assert_eq!(done.foreign.len(), 1);
-        assert_eq!(fs::read(&path).unwrap().len(), 30);
+        assert_eq!(fs::read(&path).unwrap().len(), 28);
     }
 }

@@ -1,0 +1,7 @@
+//! Sessions at work: the real actors over a ledger in memory, with scripted models.
+
+mod files;
+mod house;
+mod operation;
+mod recovery;
+mod turn;

@@ -1,0 +1,449 @@
+//! A small house for tests: ledger in memory, models that follow a script, events that are kept.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use openclaw_channel::TypingBoard;
+use openclaw_ledger::InboxFilter;
+use openclaw_ledger::InboxRow;
+use openclaw_ledger::InboxState;
+use openclaw_ledger::Ledger;
+use openclaw_ledger::NewInbound;
+use openclaw_ledger::OutboxFilter;
+use openclaw_protocol::Inbound;
+use openclaw_protocol::ModelRef;
+use openclaw_protocol::Route;
+use openclaw_protocol::SessionKey;
+use openclaw_protocol::StopReason;
+use openclaw_protocol::ToolSpec;
+use openclaw_protocol::Usage;
+use openclaw_protocol::config::Config;
+use openclaw_protocol::config::ResolvedAgent;
+use openclaw_protocol::config::Section;
+use openclaw_provider::Model;
+use openclaw_provider::ModelError;
+use openclaw_provider::ModelEvent;
+use openclaw_provider::ModelRequest;
+use openclaw_provider::ModelStream;
+use openclaw_runtime::BoxFuture;
+use openclaw_runtime::Directory;
+use openclaw_runtime::Root;
+use openclaw_tool::Tool;
+use openclaw_tool::ToolCall;
+use openclaw_tool::ToolOutcome;
+use openclaw_tool::Toolbox;
+use serde_json::Value;
+use serde_json::json;
+use tokio::sync::watch;
+
+use crate::Deps;
+use crate::Events;
+use crate::Folders;
+use crate::Intake;
+use crate::Models;
+use crate::SessionEvent;
+use crate::Sessions;
+use crate::Shared;
+use crate::What;
+use crate::event::Phase;
+use crate::models::Chosen;
+use crate::models::Leased;
+use crate::router_spec;
+use crate::sessions_spec;
+
+/// What the model does when it is asked the next time.
+#[derive(Clone)]
+pub(super) enum Script {
+    /// Say this, word by word, with a pause before each.
+    Say(&'static str, Duration),
+    /// Ask for tools.
+    Call(Vec<(&'static str, &'static str)>),
+    /// Say this and then nothing any more.
+    Hang(&'static str),
+    Fail(ModelError),
+    /// A bug.
+    Panic,
+}
+
+pub(super) fn say(text: &'static str) -> Script {
+    Script::Say(text, Duration::ZERO)
+}
+
+#[derive(Default)]
+pub(super) struct Scripted {
+    scripts: Mutex<VecDeque<Script>>,
+    pub(super) permits: Arc<()>,
+}
+
+pub(super) struct Told {
+    log: Mutex<Vec<SessionEvent>>,
+    count: watch::Sender<usize>,
+}
+
+impl Events for Told {
+    fn publish(&self, event: SessionEvent) {
+        let mut log = self.log.lock().unwrap();
+        log.push(event);
+        self.count.send_replace(log.len());
+    }
+}
+
+struct Actor {
+    reference: ModelRef,
+    script: Script,
+}
+
+impl Model for Actor {
+    fn reference(&self) -> &ModelRef {
+        &self.reference
+    }
+
+    fn stream(&self, _request: ModelRequest) -> ModelStream {
+        let done = |stop| {
+            Ok(ModelEvent::Done {
+                usage: Usage {
+                    input: 10,
+                    output: 2,
+                    total_tokens: 12,
+                    ..Usage::default()
+                },
+                stop,
+            })
+        };
+        let script = self.script.clone();
+        Box::pin(futures_util::stream::unfold(0usize, move |n| {
+            let script = script.clone();
+            async move {
+                let event = match script {
+                    Script::Say(text, pause) => {
+                        tokio::time::sleep(pause).await;
+                        match text.split_inclusive(' ').nth(n) {
+                            Some(word) => Ok(ModelEvent::Text(word.to_owned())),
+                            None => done(StopReason::Stop),
+                        }
+                    }
+                    Script::Call(calls) => match calls.get(n) {
+                        Some((id, name)) => Ok(ModelEvent::ToolCall {
+                            id: (*id).to_owned(),
+                            name: (*name).to_owned(),
+                            arguments: json!({"id": id}),
+                        }),
+                        None => done(StopReason::ToolUse),
+                    },
+                    Script::Hang(text) if n == 0 => Ok(ModelEvent::Text(text.to_owned())),
+                    Script::Hang(_) => std::future::pending().await,
+                    Script::Fail(error) => Err(error),
+                    Script::Panic => panic!("a bug in the model's client"),
+                };
+                Some((event, n + 1))
+            }
+        }))
+    }
+}
+
+impl Models for Scripted {
+    fn choose(&self, _agent: &ResolvedAgent, wanted: Option<&str>) -> Result<Chosen, ModelError> {
+        Ok(Chosen {
+            model: wanted.unwrap_or("fake/one").parse().unwrap(),
+            api: "openai-completions".to_owned(),
+            context_window: Some(1000),
+            max_tokens: None,
+            params: Value::Null,
+        })
+    }
+
+    fn lease(&self, model: &ModelRef) -> BoxFuture<'static, Result<Leased, ModelError>> {
+        let script = self.scripts.lock().unwrap().pop_front();
+        let client = Arc::new(Recorder {
+            inner: Actor {
+                reference: model.clone(),
+                script: script.unwrap_or_else(|| say("ok")),
+            },
+        });
+        let permit = self.permits.clone();
+        Box::pin(async move {
+            Ok(Leased {
+                client,
+                report: Box::new(move |_| drop(permit)),
+            })
+        })
+    }
+}
+
+struct Recorder {
+    inner: Actor,
+}
+
+impl Model for Recorder {
+    fn reference(&self) -> &ModelRef {
+        self.inner.reference()
+    }
+
+    fn stream(&self, request: ModelRequest) -> ModelStream {
+        ASKED.with(|asked| asked.borrow_mut().push(request.clone()));
+        self.inner.stream(request)
+    }
+}
+
+thread_local! {
+    /// What models were asked in this test: each test has its own thread.
+    pub(super) static ASKED: std::cell::RefCell<Vec<ModelRequest>> = const { std::cell::RefCell::new(Vec::new()) };
+}
+
+/// A tool that counts its runs.
+pub(super) struct Counting {
+    spec: ToolSpec,
+    pub(super) idempotent: bool,
+    pub(super) runs: Arc<Mutex<Vec<String>>>,
+    /// How long it takes.
+    pub(super) takes: Duration,
+}
+
+impl Counting {
+    pub(super) fn new(name: &str, idempotent: bool, takes: Duration) -> Self {
+        Self {
+            spec: ToolSpec {
+                name: name.to_owned(),
+                description: "counts".to_owned(),
+                parameters: json!({"type": "object"}),
+            },
+            idempotent,
+            runs: Arc::default(),
+            takes,
+        }
+    }
+}
+
+impl Tool for Counting {
+    fn spec(&self) -> &ToolSpec {
+        &self.spec
+    }
+
+    fn idempotent(&self) -> bool {
+        self.idempotent
+    }
+
+    fn deadline(&self) -> Duration {
+        Duration::from_secs(30)
+    }
+
+    fn run(&self, call: ToolCall) -> BoxFuture<'static, ToolOutcome> {
+        self.runs.lock().unwrap().push(call.key);
+        let takes = self.takes;
+        Box::pin(async move {
+            tokio::time::sleep(takes).await;
+            ToolOutcome::text("counted")
+        })
+    }
+}
+
+/// The house.
+pub(super) struct House {
+    pub(super) deps: Arc<Deps>,
+    pub(super) models: Arc<Scripted>,
+    pub(super) told: Arc<Told>,
+    pub(super) intake: Intake,
+    pub(super) sessions: Sessions,
+    pub(super) root: Root,
+    pub(super) dir: Arc<tempfile::TempDir>,
+    next: std::cell::Cell<u32>,
+}
+
+/// What a house is built from.
+pub(super) struct Plan {
+    pub(super) ledger: Ledger,
+    pub(super) dir: Arc<tempfile::TempDir>,
+    pub(super) toolbox: Toolbox,
+    pub(super) config: Config,
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        let mut config = Config::default();
+        if let Section::Valid(defaults) = &mut config.agents.defaults {
+            defaults.user_timezone = Some("UTC".to_owned());
+        }
+        Self {
+            ledger: Ledger::memory(),
+            dir: Arc::new(tempfile::tempdir().unwrap()),
+            toolbox: Toolbox::empty(),
+            config,
+        }
+    }
+}
+
+impl Plan {
+    pub(super) async fn build(self, scripts: impl IntoIterator<Item = Script>) -> House {
+        let models = Arc::new(Scripted::default());
+        models.scripts.lock().unwrap().extend(scripts);
+        let told = Arc::new(Told {
+            log: Mutex::default(),
+            count: watch::channel(0).0,
+        });
+        let directory = Directory::new();
+        let config = Arc::new(self.config);
+        let state_dir = self.dir.path().to_owned();
+        let workspace = state_dir.join("workspace");
+        let deps = Arc::new(Deps {
+            ledger: self.ledger,
+            directory: directory.clone(),
+            models: models.clone(),
+            toolbox: self.toolbox,
+            events: told.clone(),
+            config: Arc::new(move || config.clone()),
+            folders: Folders {
+                state_dir,
+                workspace: Arc::new(move |_, _, _| workspace.clone()),
+            },
+            typing: TypingBoard::default(),
+            shared: Shared::new(),
+        });
+        let children = vec![router_spec(deps.clone()), sessions_spec(deps.clone())];
+        let root = Root::start(directory.clone(), "gateway", children).await;
+        House {
+            intake: Intake::new(deps.ledger.clone(), directory),
+            sessions: Sessions::new(deps.clone()),
+            deps,
+            models,
+            told,
+            root,
+            dir: self.dir,
+            next: std::cell::Cell::new(0),
+        }
+    }
+}
+
+pub(super) fn key() -> SessionKey {
+    SessionKey::parse("agent:main:telegram:direct:42").unwrap()
+}
+
+pub(super) fn route() -> Route {
+    Route {
+        channel: "telegram".to_owned(),
+        account: "home".to_owned(),
+        to: "42".to_owned(),
+        ..Route::default()
+    }
+}
+
+impl House {
+    pub(super) async fn new(scripts: impl IntoIterator<Item = Script>) -> Self {
+        Plan::default().build(scripts).await
+    }
+
+    /// Stores a message from Telegram and returns its run.
+    pub(super) async fn hear(&self, text: &str) -> String {
+        let n = self.next.get() + 1;
+        self.next.set(n);
+        let run = format!("run-{n}");
+        self.hear_as(&key(), &run, text).await;
+        run
+    }
+
+    pub(super) async fn hear_as(&self, key: &SessionKey, run: &str, text: &str) {
+        let row = NewInbound {
+            session: key.clone(),
+            source: "telegram/home".to_owned(),
+            source_id: run.to_owned(),
+            run_id: run.into(),
+            body: Inbound {
+                text: text.to_owned(),
+                deliver: true,
+                timestamp_ms: 1_771_147_800_000,
+                ..Inbound::default()
+            },
+            reply: Some(route()),
+            received_at_ms: 1_771_147_800_000,
+            traceparent: None,
+        };
+        self.intake.accept(row, None).await.unwrap();
+    }
+
+    /// Waits until something was told that the question answers.
+    pub(super) async fn until<T>(&self, question: impl Fn(&SessionEvent) -> Option<T>) -> T {
+        let mut count = self.told.count.subscribe();
+        let waiting = async {
+            loop {
+                count.borrow_and_update();
+                let found = self.told.log.lock().unwrap().iter().find_map(&question);
+                if let Some(found) = found {
+                    return found;
+                }
+                count.changed().await.unwrap();
+            }
+        };
+        let limit = Duration::from_secs(3600);
+        match tokio::time::timeout(limit, waiting).await {
+            Ok(found) => found,
+            Err(_) => panic!("nothing such was told: {:#?}", self.outline()),
+        }
+    }
+
+    /// Waits for a run's end and says how it ended.
+    pub(super) async fn end_of(&self, run: &str) -> What {
+        self.until(|event| {
+            (event.run_id.as_str() == run && event.what.is_terminal()).then(|| event.what.clone())
+        })
+        .await
+    }
+
+    /// The text of a run that ended well.
+    pub(super) async fn answer_to(&self, run: &str) -> String {
+        match self.end_of(run).await {
+            What::Final { message, .. } => message.map(|m| m.text()).unwrap_or_default(),
+            other => panic!("{run} ended as {other:?}"),
+        }
+    }
+
+    /// All events in short words.
+    pub(super) fn outline(&self) -> Vec<String> {
+        let log = self.told.log.lock().unwrap();
+        log.iter()
+            .map(|event| {
+                let what = match &event.what {
+                    What::Lifecycle(Phase::Start { .. }) => "start".to_owned(),
+                    What::Lifecycle(Phase::End { aborted }) => format!("end aborted={aborted}"),
+                    What::Lifecycle(Phase::Error(_)) => "error".to_owned(),
+                    What::Assistant { text, .. } => format!("text {text}"),
+                    What::Thinking { text, .. } => format!("thinking {text}"),
+                    What::Tool(_) => "tool".to_owned(),
+                    What::Final { .. } => "final".to_owned(),
+                    What::Failed { message } => format!("failed {message}"),
+                    What::Aborted { reason, .. } => format!("aborted {reason}"),
+                };
+                format!("{} {} {what}", event.run_id, event.seq)
+            })
+            .collect()
+    }
+
+    pub(super) fn rows(&self, state: InboxState) -> Vec<InboxRow> {
+        self.deps.ledger.inbox(&InboxFilter {
+            state: Some(state),
+            ..InboxFilter::default()
+        })
+    }
+
+    /// What waits in the outbox, oldest first.
+    pub(super) fn outbox(&self) -> Vec<String> {
+        let rows = self.deps.ledger.outbox(&OutboxFilter::default());
+        rows.into_iter().map(|row| row.payload.text).collect()
+    }
+
+    /// The messages of the session's transcript as `role: text`.
+    pub(super) fn transcript(&self) -> Vec<String> {
+        let entry = self.deps.ledger.session_entry(&key()).unwrap();
+        let id = entry["sessionId"].as_str().unwrap().to_owned();
+        let rows = self.deps.ledger.transcript(&id, 0);
+        let lines: Vec<Value> = rows.into_iter().map(|(_, line)| line).collect();
+        crate::context::records(&lines)
+            .into_iter()
+            .map(|(_, message)| {
+                let message: openclaw_protocol::Message =
+                    serde_json::from_value(message.clone()).unwrap();
+                format!("{}: {}", message.role(), message.text())
+            })
+            .collect()
+    }
+}
