@@ -125,15 +125,18 @@ impl Decoder<'_> {
         let agents = self.agents();
         Config {
             models: self.models(),
-            session: self.section(&at("session"), None),
-            messages: self.section(&at("messages"), None),
+            session: self.partly(
+                &at("session"),
+                &["dmScope", "scope", "mainKey", "identityLinks"],
+            ),
+            messages: self.partly(&at("messages"), &[]),
             channels: self.channels(),
             bindings: self.bindings(&agents),
             gateway: self.gateway(),
             logging: self.recovered(&at("logging")),
             diagnostics: self.recovered(&at("diagnostics")),
             env: self.env(),
-            tools: self.section(&at("tools"), None),
+            tools: self.section(&at("tools")),
             agents,
             tree: Tree::default(),
         }
@@ -150,19 +153,38 @@ impl Decoder<'_> {
             .collect()
     }
 
-    /// A part that is off when anything in it is wrong. `value` stands in for what is in the tree.
-    fn section<T: DeserializeOwned + Default>(
-        &mut self,
-        path: &Path,
-        value: Option<Value>,
-    ) -> Section<T> {
-        match value.or_else(|| path.get(self.tree).cloned()) {
+    /// A part that is off when anything in it is wrong.
+    fn section<T: DeserializeOwned + Default>(&mut self, path: &Path) -> Section<T> {
+        match path.get(self.tree).cloned() {
             None => match self.errors(path) {
                 errors if errors.is_empty() => Section::default(),
                 errors => Section::Invalid(errors),
             },
             Some(value) => self.entry(path, value),
         }
+    }
+
+    /// A part that is off when one of its decisive keys is wrong; any other falls back alone.
+    fn partly<T: DeserializeOwned + Default>(
+        &mut self,
+        path: &Path,
+        decisive: &[&str],
+    ) -> Section<T> {
+        let mut errors: Vec<Issue> = self
+            .findings
+            .iter()
+            .filter(|finding| finding.is_error())
+            .filter(|finding| {
+                let is_decisive = |key: &&str| finding.at.is_under(&path.key(*key));
+                path.is_under(&finding.at) || decisive.iter().any(is_decisive)
+            })
+            .map(|finding| finding.issue.clone())
+            .collect();
+        if errors.is_empty() {
+            return Section::Valid(self.recovered(path));
+        }
+        errors.dedup();
+        Section::Invalid(errors)
     }
 
     fn entry<T: DeserializeOwned>(&mut self, path: &Path, value: Value) -> Section<T> {
@@ -213,7 +235,15 @@ impl Decoder<'_> {
 
     fn agents(&mut self) -> Agents {
         let path = Path::root().key("agents");
-        let defaults = self.section(&path.key("defaults"), None);
+        // Where an agent works, behind which walls, and who gets to read what it is told.
+        let decisive = [
+            "workspace",
+            "sandbox",
+            "elevatedDefault",
+            "cliBackends",
+            "model",
+        ];
+        let defaults = self.partly(&path.key("defaults"), &decisive);
         let list_path = path.key("list");
         let mut list: Vec<Section<AgentEntry>> = Vec::new();
         let mut default = None;
@@ -300,17 +330,7 @@ impl Decoder<'_> {
         let path = Path::root().key("gateway");
         let mut gateway: Gateway = self.recovered(&path);
         let auth = path.key("auth");
-        let decisive = ["mode", "token", "password"];
-        let mut errors: Vec<Issue> = decisive
-            .iter()
-            .flat_map(|key| self.errors(&auth.key(*key)))
-            .collect();
-        errors.dedup();
-        gateway.auth = if errors.is_empty() {
-            Section::Valid(self.recovered(&auth))
-        } else {
-            Section::Invalid(errors)
-        };
+        gateway.auth = self.partly(&auth, &["mode", "token", "password"]);
         self.bind(&mut gateway, &path);
         gateway
     }

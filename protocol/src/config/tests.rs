@@ -188,6 +188,30 @@ fn a_broken_section_takes_only_its_owner_down() {
 }
 
 #[test]
+fn a_small_mistake_does_not_move_conversations() {
+    let mut tree = full::full();
+    tree["session"]["reset"]["atHour"] = json!(25);
+    tree["messages"]["queue"]["cap"] = json!("many");
+    tree["agents"]["defaults"]["typingMode"] = json!("loud");
+    let config = load(tree.clone()).config;
+    let session = config.session.get().unwrap();
+    assert_eq!(session.dm_scope, crate::DmScope::Main);
+    assert_eq!(session.reset.at_hour, None);
+    assert_eq!(
+        config.messages.get().unwrap().response_prefix.as_deref(),
+        Some("»")
+    );
+    assert!(config.agents.resolve(&AgentId::main()).is_some());
+
+    tree["agents"]["defaults"]["sandbox"]["mode"] = json!("perhaps");
+    let config = load(tree).config;
+    assert!(
+        config.agents.resolve(&AgentId::main()).is_none(),
+        "no walls, no agent"
+    );
+}
+
+#[test]
 fn broken_credentials_of_the_gateway_let_nobody_in() {
     for tree in [
         json!({"gateway": 5}),

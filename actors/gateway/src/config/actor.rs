@@ -156,7 +156,7 @@ fn judge(now: &LoadedConfig, new: &LoadedConfig) -> Verdict {
         .filter(|issue| issue.severity == Severity::Error && !is_known(issue))
         .cloned()
         .collect();
-    let is_gone = now.exists && !new.exists;
+    let is_gone = !new.exists && (now.exists || now.is_last_good);
     if is_gone {
         let message = "the file is gone; what was in force stays";
         return Verdict::Keep(vec![Issue::new(Severity::Error, "", message)]);
@@ -277,7 +277,13 @@ impl ConfigActor {
         match FileWatch::start(files, move || {
             address.nudge(ConfigMail::Touched);
         }) {
-            Ok(watch) => self.watch = Some(watch),
+            Ok(watch) => {
+                // A folder that isn't there can't be watched: look for it now and then.
+                if watch.is_partial() {
+                    self.settling = Some(ctx.after(POLL, ConfigMail::Settled));
+                }
+                self.watch = Some(watch);
+            }
             Err(error) => {
                 tracing::warn!(%error, "the configuration can't be watched; looking at it every 30 s");
                 self.watch = None;

@@ -86,6 +86,7 @@ fn read(paths: &Paths, env: &Environment, shell: Shell) -> LoadedConfig {
         loaded.config.gateway.auth = Section::Invalid(vec![issue.clone()]);
         loaded.issues.insert(0, issue);
     }
+    name_profile(paths, &mut loaded.issues);
     LoadedConfig {
         path: path.clone(),
         exists: raw.is_some() || is_fatal,
@@ -117,6 +118,18 @@ pub(super) fn check(paths: &Paths, env: &Environment, tree: &Value) -> Vec<Issue
         .issues
         .retain(|issue| issue.severity == Severity::Error);
     loaded.issues
+}
+
+/// A remedy must change the file that the mistake is in.
+fn name_profile(paths: &Paths, issues: &mut [Issue]) {
+    let Some(profile) = &paths.profile else {
+        return;
+    };
+    for fix in issues.iter_mut().filter_map(|issue| issue.fix.as_mut()) {
+        if let Some(command) = fix.strip_prefix("openclaw ") {
+            *fix = format!("openclaw --profile {profile} {command}");
+        }
+    }
 }
 
 /// The file's own variables, then those of the login shell.

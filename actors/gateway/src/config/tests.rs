@@ -193,6 +193,17 @@ fn other_machines_need_a_secret() {
 }
 
 #[test]
+fn a_remedy_names_the_profile() {
+    let mut home = Home::with("{ prot: 1 }");
+    home.paths.profile = Some("work".to_owned());
+    let fix = home.load().issues[0].fix.clone();
+    assert_eq!(
+        fix.as_deref(),
+        Some("openclaw --profile work config unset prot")
+    );
+}
+
+#[test]
 fn the_snapshot_shows_no_secret() {
     let home = Home::with(
         "// my gateway\n{ gateway: { auth: { token: 'hunter2' } }, env: { vars: { K: 'envsecret' } }, \

@@ -106,6 +106,13 @@ async fn what_works_goes_on_while_the_file_is_broken() {
     assert_eq!(taken.change.takeup, Takeup::Restart);
     assert_eq!(taken.change.paths, ["gateway.port".parse().unwrap()]);
     assert!(running.until(|loaded| !loaded.is_last_good).await.valid());
+
+    // The file is gone, and stays gone: what was in force stays too.
+    std::fs::remove_file(&running.home.paths.config_path).unwrap();
+    for _ in 0..2 {
+        assert!(!running.reload().await.is_taken);
+        assert_eq!(running.current.borrow().config.gateway.port, 5);
+    }
     running.root.shutdown(SOON).await;
 }
 

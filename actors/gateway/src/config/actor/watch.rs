@@ -31,6 +31,7 @@ pub(super) fn files(paths: &Paths, loaded: &LoadedConfig) -> BTreeSet<PathBuf> {
 /// A watch; ends when dropped.
 pub(super) struct FileWatch {
     files: BTreeSet<PathBuf>,
+    is_partial: bool,
     _watcher: notify::RecommendedWatcher,
 }
 
@@ -64,10 +65,11 @@ impl FileWatch {
                 }
             })?;
         let folders: BTreeSet<&Path> = files.iter().filter_map(|file| file.parent()).collect();
+        let mut is_partial = false;
         for folder in folders {
             match watcher.watch(folder, RecursiveMode::NonRecursive) {
-                // An included file's folder may not be there; its parent's coming is not awaited.
                 Err(error) if !folder.exists() => {
+                    is_partial = true;
                     tracing::debug!(folder = %folder.display(), %error, "not watched");
                 }
                 outcome => outcome?,
@@ -75,13 +77,19 @@ impl FileWatch {
         }
         Ok(Self {
             files,
+            is_partial,
             _watcher: watcher,
         })
     }
 
+    /// Tells whether some folder isn't there to be watched.
+    pub(super) fn is_partial(&self) -> bool {
+        self.is_partial
+    }
+
     /// Tells whether these files are watched already.
     pub(super) fn covers(&self, files: &BTreeSet<PathBuf>) -> bool {
-        self.files == *files
+        self.files == *files && !self.is_partial
     }
 }
 
