@@ -17,6 +17,8 @@ use openclaw_ledger::Ledger;
 use openclaw_ledger::UnknownAction;
 use openclaw_protocol::AccountKey;
 use openclaw_protocol::Chat;
+use openclaw_protocol::OutboundPayload;
+use openclaw_protocol::Route;
 use openclaw_protocol::Sender;
 use openclaw_protocol::SessionKey;
 use openclaw_runtime::ActorPath;
@@ -28,6 +30,7 @@ use openclaw_runtime::Strategy;
 use crate::access::AccessRules;
 use crate::access::MentionPatterns;
 use crate::platform::Platform;
+use crate::platform::SendFailure;
 use crate::poll::Poll;
 use crate::send::SendActor;
 use crate::send::SendMail;
@@ -164,6 +167,20 @@ pub fn spec_for(account: Arc<Account>, deps: &ChannelDeps) -> ChildSpec {
         .intensity(5, seconds(120))
         .park(PARKED_FOR)
         .shutdown(Shutdown::Within(seconds(10)))
+}
+
+/// Tells a person something at once, past the outbox: for a command without a gateway, where the caller sees
+/// whether it worked.
+pub async fn tell(config: &AccountConfig, to: &str, text: &str) -> Result<(), SendFailure> {
+    let account = Account::new(config.clone());
+    let route = Route {
+        channel: config.key.channel.to_string(),
+        account: config.key.account.to_string(),
+        to: to.to_owned(),
+        ..Route::default()
+    };
+    let payload = OutboundPayload::plain(text);
+    account.platform.send(&payload, &route).await.map(drop)
 }
 
 /// Where the account's sender stands.

@@ -140,7 +140,7 @@ impl Gate<'_> {
             chat: &incoming.chat,
             sender: incoming.sender.as_ref(),
         });
-        let reply = Some(self.route(&incoming, Some(incoming.message_id.clone())));
+        let reply = Some(self.route(&incoming));
         NewInbound {
             session,
             source: key.to_string(),
@@ -200,7 +200,7 @@ impl Gate<'_> {
             at_ms,
             outbound: NewOutbound {
                 account: key.clone(),
-                route: self.route(incoming, None),
+                route: self.route(incoming),
                 payload: OutboundPayload::plain(text),
                 session: None,
                 turn: None,
@@ -211,14 +211,15 @@ impl Gate<'_> {
         }))
     }
 
-    fn route(&self, incoming: &Incoming, reply_to: Option<String>) -> Route {
+    /// Where an answer goes. Whether it quotes is for whoever writes it to say.
+    fn route(&self, incoming: &Incoming) -> Route {
         let key = self.account.key();
         Route {
             channel: key.channel.to_string(),
             account: key.account.to_string(),
             to: incoming.chat.id.clone(),
             thread: incoming.chat.thread.clone(),
-            reply_to,
+            reply_to: None,
         }
     }
 }

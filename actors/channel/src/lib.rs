@@ -42,6 +42,7 @@ pub use account::configured;
 pub use account::nudge_outbox;
 pub use account::send_path;
 pub use account::spec_for;
+pub use account::tell;
 pub use pairing::PairingStore;
 pub use platform::Platform;
 pub use poll::PollMail;

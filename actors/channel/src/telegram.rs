@@ -6,7 +6,6 @@ mod cursor;
 mod decode;
 mod encode;
 
-pub use account::ReplyToMode;
 pub use account::TelegramConfig;
 pub(crate) use account::set_token_command;
 pub use api::DEFAULT_ROOT;
@@ -161,14 +160,12 @@ impl Telegram {
         payload: &OutboundPayload,
         route: &Route,
     ) -> Result<Receipt, SendFailure> {
-        let reply_to = route.reply_to.as_deref();
-        let quoted = reply_to.filter(|_| self.quotes(payload.part));
         let mut message = SendMessage {
             chat_id: number(&route.to),
             message_thread_id: thread(route),
             text: payload.text.clone(),
             parse_mode: None,
-            reply_parameters: quoted.map(|message_id| ReplyParameters {
+            reply_parameters: route.reply_to.as_deref().map(|message_id| ReplyParameters {
                 message_id: number(message_id),
                 allow_sending_without_reply: true,
             }),
@@ -209,15 +206,6 @@ impl Telegram {
         Ok(Receipt {
             ids: id.map(|id| id.to_string()).into_iter().collect(),
         })
-    }
-
-    /// Whether this part of an answer quotes what it answers.
-    fn quotes(&self, part: u16) -> bool {
-        match self.config.reply_to_mode {
-            ReplyToMode::Off => false,
-            ReplyToMode::First => part <= 1,
-            ReplyToMode::All => true,
-        }
     }
 
     async fn ask<T: serde::de::DeserializeOwned>(

@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use openclaw_protocol::config::ReplyToMode;
 use openclaw_protocol::config::TelegramAccount;
 
 use super::api::DEFAULT_ROOT;
@@ -26,7 +25,6 @@ pub struct TelegramConfig {
     pub timeout: Duration,
     pub text_limit: usize,
     pub link_preview: bool,
-    pub reply_to_mode: ReplyToMode,
     /// Some group is answered without being addressed, so the bot has to see everything.
     pub reads_unaddressed: bool,
 }
@@ -43,7 +41,6 @@ impl TelegramConfig {
             timeout: TIMEOUT,
             text_limit: TEXT_LIMIT,
             link_preview: true,
-            reply_to_mode: ReplyToMode::Off,
             reads_unaddressed: false,
         }
     }
@@ -61,7 +58,6 @@ impl TelegramConfig {
                 .map_or(TIMEOUT, |s| Duration::from_secs(s.clamp(1, 600))),
             text_limit: section.text_chunk_limit.unwrap_or(TEXT_LIMIT),
             link_preview: section.link_preview != Some(false),
-            reply_to_mode: section.reply_to_mode,
             reads_unaddressed: section.groups.values().any(|group| {
                 unaddressed(group.require_mention)
                     || group

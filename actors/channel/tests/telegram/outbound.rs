@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use openclaw_channel::chunk;
 use openclaw_channel::chunk::ChunkMode;
-use openclaw_channel::telegram::ReplyToMode;
 use openclaw_ledger::OutboxState;
 use openclaw_protocol::Route;
+use openclaw_support::telegram::FakeTelegram;
 use openclaw_support::telegram::Fault;
 use openclaw_support::telegram::FaultKind;
 use openclaw_support::telegram::Person;
@@ -14,6 +14,7 @@ use openclaw_support::telegram::TOKEN;
 
 use crate::rig::Rig;
 use crate::rig::SOON;
+use crate::rig::account;
 use crate::rig::ann;
 use crate::rig::route;
 
@@ -173,25 +174,24 @@ async fn a_refusal_is_final_and_a_server_error_is_not() {
 }
 
 #[tokio::test]
-async fn answers_quote_what_they_answer_as_configured() {
+async fn an_answer_quotes_what_its_route_names_even_if_that_is_gone() {
     let rig = Rig::with(|home| {
         let openclaw_channel::PlatformConfig::Telegram(telegram) = &mut home.platform;
-        telegram.reply_to_mode = ReplyToMode::First;
         telegram.link_preview = false;
     })
     .await;
     let id = rig.fake.push_message(TOKEN, &ann(), "hello");
     let row = rig.until("stored", |rig| rig.inbox().pop()).await;
-    rig.say_via(row.reply.unwrap(), &["one", "two"]).await;
-    let gone = Route {
-        reply_to: Some("99999".into()),
-        ..route("home", 7)
+    let quoting = |id: &str| Route {
+        reply_to: Some(id.to_owned()),
+        ..row.reply.clone().unwrap()
     };
-    rig.say_via(gone, &["three"]).await;
-    let sent = rig.fake.wait_sent(3, SOON).await;
+    rig.say_via(quoting(&id.to_string()), &["one"]).await;
+    rig.say_via(quoting("99999"), &["two"]).await;
+    let sent = rig.fake.wait_sent(2, SOON).await;
     assert_eq!(
         sent.iter().map(|sent| sent.reply_to).collect::<Vec<_>>(),
-        [Some(id), None, None]
+        [Some(id), None]
     );
     assert!(sent.iter().all(|sent| !sent.has_preview));
 }
@@ -224,4 +224,16 @@ async fn what_waited_during_an_outage_goes_out_in_order() {
             .collect::<String>(),
         "12345"
     );
+}
+
+#[tokio::test]
+async fn an_approved_person_can_be_told_without_a_gateway() {
+    let fake = FakeTelegram::start().await;
+    fake.push_message(TOKEN, &ann(), "let me in");
+    let home = account(&fake.root(), "home", TOKEN);
+    let text = openclaw_channel::pairing::approved_text();
+    openclaw_channel::tell(&home, "7", text).await.unwrap();
+    assert_eq!(fake.sent()[0].text, text);
+    let refused = openclaw_channel::tell(&home, "8", text).await.unwrap_err();
+    assert!(refused.to_string().contains("chat not found"), "{refused}");
 }
