@@ -10,6 +10,8 @@ use super::health::string;
 use crate::error::CommandError;
 use crate::error::CommandResult;
 use crate::error::Kind;
+use crate::render;
+use crate::render::Terminal;
 use crate::render::Tone;
 use crate::shell::Shell;
 
@@ -122,4 +124,14 @@ impl Style {
         }
         Ok(())
     }
+}
+
+/// A line of the log without colours.
+pub(crate) fn plain(line: &str, terminal: Terminal) -> String {
+    let style = Style {
+        terminal,
+        plain: true,
+        local_time: false,
+    };
+    record::Record::read(line).map_or_else(|| render::clean(line), |record| style.text(&record))
 }

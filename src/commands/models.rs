@@ -1,16 +1,21 @@
 //! `models`: which models there are, which one answers, and why.
 
 use clap::Subcommand;
+use openclaw_protocol::AgentId;
 use serde_json::Value;
 use serde_json::json;
 
 use super::RemoteArgs;
 use super::health::string;
+use crate::error::CommandError;
 use crate::error::CommandResult;
+use crate::error::Kind;
 use crate::render::Table;
 use crate::render::Terminal;
 use crate::render::Tone;
 use crate::shell::Shell;
+
+mod offline;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct ModelsArgs {
@@ -51,7 +56,8 @@ struct ModelsStatusArgs {
     /// The agent; the default agent otherwise.
     #[arg(long, value_name = "id")]
     agent: Option<String>,
-    /// Only the exit code: 1 when a credential is missing or expired, 2 when one expires within a day.
+    /// Let the exit code say it: 1 when the model that answers can't be called, 2 when its credential expires within
+    /// a day.
     #[arg(long)]
     check: bool,
     /// One fact a line.
@@ -62,55 +68,110 @@ struct ModelsStatusArgs {
 pub(crate) async fn run(args: &ModelsArgs, shell: &Shell) -> CommandResult {
     match &args.command {
         Some(ModelsCommand::List(args)) => list(args, shell).await,
-        Some(ModelsCommand::Status(args)) => status(args, shell),
-        None => status(&args.status, shell),
+        Some(ModelsCommand::Status(args)) => status(args, shell).await,
+        None => status(&args.status, shell).await,
     }
 }
 
 async fn list(args: &ModelsListArgs, shell: &Shell) -> CommandResult {
+    let mut models = match from_gateway(args, shell).await {
+        Ok(models) if !args.all => models,
+        Err(error) if !args.all && error.kind() != Kind::Connect => return Err(error),
+        // Without a gateway, and for what can't be called, the catalogue is made here.
+        _ => offline::rows(&offline::catalogue(shell).await?.0, args.all),
+    };
+    models.retain(|model| {
+        let provider = string(model, "provider");
+        args.provider
+            .as_ref()
+            .is_none_or(|wanted| wanted.eq_ignore_ascii_case(&provider))
+            && (!args.local || offline::is_local(&provider))
+    });
+    let answer = json!({ "models": models });
+    shell
+        .terminal
+        .show(&answer, |terminal| render(&models, args.plain, terminal))?;
+    Ok(())
+}
+
+async fn from_gateway(args: &ModelsListArgs, shell: &Shell) -> CommandResult<Vec<Value>> {
     let mut client = args.remote.connect(shell).await?;
     let mut answer = client
         .call("models.list", &json!({}), args.remote.timeout())
         .await?;
     client.close().await;
-    if let Some(models) = answer.get_mut("models").and_then(Value::as_array_mut) {
-        models.retain(|model| {
-            let provider = string(model, "provider");
-            args.provider
-                .as_ref()
-                .is_none_or(|wanted| *wanted == provider)
-        });
+    match answer.get_mut("models").map(Value::take) {
+        Some(Value::Array(models)) => Ok(models),
+        _ => Ok(Vec::new()),
     }
-    shell
-        .terminal
-        .show(&answer, |terminal| render(&answer, args.plain, terminal))?;
-    Ok(())
 }
 
-fn render(answer: &Value, plain: bool, terminal: &Terminal) -> String {
-    let models = answer.get("models").and_then(Value::as_array);
-    let mut table = Table::new(&["MODEL", "NAME", "CONTEXT"]);
-    let mut names = String::new();
-    for model in models.into_iter().flatten() {
-        let reference = format!("{}/{}", string(model, "provider"), string(model, "id"));
-        names.push_str(&reference);
-        names.push('\n');
+fn render(models: &[Value], plain: bool, terminal: &Terminal) -> String {
+    let reference =
+        |model: &Value| format!("{}/{}", string(model, "provider"), string(model, "id"));
+    if plain {
+        return models.iter().map(|model| reference(model) + "\n").collect();
+    }
+    if models.is_empty() {
+        return "No model fits.".to_owned();
+    }
+    let mut table = Table::new(&["MODEL", "NAME", "CONTEXT", ""]);
+    for model in models {
         let context = model.get("contextWindow").and_then(Value::as_u64);
         table.row(vec![
-            (Tone::Strong, reference),
+            (Tone::Strong, reference(model)),
             (Tone::Plain, string(model, "name")),
             (
                 Tone::Muted,
                 context.map_or_else(|| "-".into(), |tokens| format!("{}k", tokens / 1000)),
             ),
+            (Tone::Warn, string(model, "problem")),
         ]);
-    }
-    if plain {
-        return names;
     }
     table.render(terminal)
 }
 
-fn status(_: &ModelsStatusArgs, _: &Shell) -> CommandResult {
-    todo!("the catalogue")
+async fn status(args: &ModelsStatusArgs, shell: &Shell) -> CommandResult {
+    let agent = args
+        .agent
+        .as_deref()
+        .map(AgentId::parse)
+        .transpose()
+        .map_err(|error| CommandError::new(Kind::Usage, error.to_string()))?
+        .unwrap_or_else(|| default_agent(shell));
+    let (catalogue, profiles) = offline::catalogue(shell).await?;
+    let document = offline::status(&catalogue, &agent);
+    shell.terminal.show(&document, |terminal| {
+        offline::render(&document, args.plain, terminal)
+    })?;
+    if !args.check {
+        return Ok(());
+    }
+    let choice = catalogue.choice_for(&agent);
+    if choice.problem.is_some() {
+        return Err(CommandError::reported(Kind::No));
+    }
+    if offline::expires_soon(&choice.model.provider, &profiles) {
+        return Err(CommandError::reported(Kind::Code(2)));
+    }
+    Ok(())
+}
+
+fn default_agent(shell: &Shell) -> AgentId {
+    shell.config().map_or_else(
+        |_| AgentId::main(),
+        |loaded| loaded.config.agents.default_id(),
+    )
+}
+
+/// The model that answers, in a line.
+pub(crate) async fn answering(shell: &Shell) -> String {
+    let Ok((catalogue, _)) = offline::catalogue(shell).await else {
+        return "unknown".to_owned();
+    };
+    let choice = catalogue.choice_for(&default_agent(shell));
+    match &choice.problem {
+        Some(problem) => format!("{}: {problem}", choice.model),
+        None => choice.model.to_string(),
+    }
 }

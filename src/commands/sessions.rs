@@ -4,7 +4,6 @@ use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
 
-use openclaw_gateway::config::LoadedConfig;
 use serde_json::Value;
 use serde_json::json;
 
@@ -44,10 +43,7 @@ pub(crate) async fn run(args: &SessionsArgs, shell: &Shell) -> CommandResult {
                     Tone::Muted,
                     &format!("({error}; read from the files instead)"),
                 );
-                from_files(
-                    &stores(&shell.paths()?.state_dir, shell.config()?),
-                    args.active,
-                )?
+                from_files(&stores(&shell.paths()?.state_dir), args.active)?
             }
             Err(error) => return Err(error),
         },
@@ -72,7 +68,7 @@ async fn from_gateway(args: &SessionsArgs, shell: &Shell) -> CommandResult<Value
 }
 
 /// The session stores of all agents that have a folder.
-fn stores(state_dir: &Path, _: &LoadedConfig) -> Vec<PathBuf> {
+fn stores(state_dir: &Path) -> Vec<PathBuf> {
     let agents = fs::read_dir(state_dir.join("agents"));
     let mut stores: Vec<PathBuf> = agents
         .into_iter()

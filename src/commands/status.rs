@@ -6,17 +6,18 @@ use serde_json::json;
 use super::RemoteArgs;
 use super::gateway::status::Probe;
 use super::gateway::status::probe;
-use super::health;
+use super::models;
 use crate::client::Client;
 use crate::error::CommandError;
 use crate::error::CommandResult;
 use crate::instance;
-use crate::render;
 use crate::render::Terminal;
 use crate::render::Tone;
 use crate::shell::Shell;
 
 mod report;
+
+use self::report::Extent;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct StatusArgs {
@@ -37,7 +38,7 @@ pub(crate) struct StatusArgs {
 }
 
 pub(crate) async fn run(args: &StatusArgs, shell: &Shell) -> CommandResult {
-    let local = local(args, shell)?;
+    let local = local(args, shell).await?;
     let probe = probe(&args.remote, shell, args.deep).await;
     let live = match &probe {
         Probe::Answered { .. } => live(args, shell).await.unwrap_or_default(),
@@ -45,7 +46,12 @@ pub(crate) async fn run(args: &StatusArgs, shell: &Shell) -> CommandResult {
     };
     let document = json!({ "local": local, "gateway": probe.json(), "live": live });
     shell.terminal.show(&document, |terminal| {
-        report::render(&document, args.all || args.verbose, args.usage, terminal)
+        let extent = Extent {
+            all: args.all,
+            wide: args.verbose,
+            usage: args.usage,
+        };
+        report::render(&document, extent, terminal)
     })?;
     match probe {
         Probe::Failed(error) => Err(CommandError::reported(error.kind())),
@@ -54,10 +60,9 @@ pub(crate) async fn run(args: &StatusArgs, shell: &Shell) -> CommandResult {
 }
 
 /// What can be known without a gateway.
-fn local(args: &StatusArgs, shell: &Shell) -> CommandResult<Value> {
+async fn local(args: &StatusArgs, shell: &Shell) -> CommandResult<Value> {
     let (loaded, paths) = (shell.config()?, shell.paths()?);
     let endpoint = args.remote.endpoint(shell)?;
-    let agents = &loaded.config.agents;
     Ok(json!({
         "version": env!("CARGO_PKG_VERSION"),
         "os": format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
@@ -75,7 +80,8 @@ fn local(args: &StatusArgs, shell: &Shell) -> CommandResult<Value> {
         "process": instance::holder(&paths.gateway_lock()).map(|holder| json!({
             "pid": holder.pid, "port": holder.port, "startedAtMs": holder.started_at_ms,
         })),
-        "agents": format!("{agents:?}").len(),
+        "agents": loaded.config.agents.ids(),
+        "model": models::answering(shell).await,
     }))
 }
 

@@ -11,7 +11,7 @@ use crate::render::Tone;
 use crate::shell::Shell;
 
 mod crash;
-mod tree;
+pub(crate) mod tree;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct SupervisorArgs {

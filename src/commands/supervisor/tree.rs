@@ -68,7 +68,7 @@ pub(super) async fn watch(
 }
 
 /// The tree with its columns lined up.
-pub(super) fn render(answer: &Value, now_ms: i64, terminal: &Terminal) -> String {
+pub(crate) fn render(answer: &Value, now_ms: i64, terminal: &Terminal) -> String {
     let root = answer.get("tree").unwrap_or(answer);
     let mut lines = Vec::new();
     collect(root, "", "", now_ms, &mut lines);
