@@ -1,3 +1,6 @@
+//! The client against a small gateway of its own.
+#![allow(clippy::disallowed_methods)] // the fake has no supervisor
+
 use tokio::net::TcpListener;
 use tokio_tungstenite::accept_async;
 
