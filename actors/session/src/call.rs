@@ -21,6 +21,7 @@ use openclaw_provider::ModelStream;
 use openclaw_runtime::fault;
 use serde_json::json;
 use tokio::time::Instant;
+use tracing::Instrument;
 
 use crate::event::Feed;
 use crate::event::What;
@@ -38,8 +39,22 @@ pub(crate) async fn run(
     request: ModelRequest,
     feed: Arc<Feed>,
 ) -> Result<AssistantMessage, CallFailure> {
+    let span = tracing::info_span!(
+        "gen_ai.chat",
+        gen_ai.provider.name = %chosen.model.provider,
+        gen_ai.request.model = %chosen.model.model,
+        gen_ai.usage.input_tokens = tracing::field::Empty,
+        gen_ai.usage.output_tokens = tracing::field::Empty,
+        error.r#type = tracing::field::Empty,
+    );
     let mut answer = Answer::new(&chosen, feed);
-    let outcome = attempt(&*models, &chosen, request, &mut answer).await;
+    let asking = attempt(&*models, &chosen, request, &mut answer);
+    let outcome = asking.instrument(span.clone()).await;
+    span.record("gen_ai.usage.input_tokens", answer.message.usage.input);
+    span.record("gen_ai.usage.output_tokens", answer.message.usage.output);
+    if let Err(error) = &outcome {
+        span.record("error.type", error.kind.as_str());
+    }
     answer.flush();
     match outcome {
         Ok(()) => Ok(answer.message),

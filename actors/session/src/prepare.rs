@@ -89,7 +89,13 @@ pub(crate) async fn prepare(
         defaults.envelope_timezone.as_deref(),
         defaults.user_timezone.as_deref(),
     );
-    let channel = row.reply.as_ref().map(|route| route.channel.as_str());
+    // Where it came from, which need not be where the answer goes.
+    let source = row.source.split('/').next();
+    let channel = row
+        .reply
+        .as_ref()
+        .map(|route| route.channel.as_str())
+        .filter(|channel| Some(*channel) == source);
 
     let mut command = command::read(&row.body.text, &session.reset_triggers);
     let mut inbound = row.body.clone();

@@ -13,6 +13,7 @@ use openclaw_ledger::InboxFilter;
 use openclaw_ledger::InboxRow;
 use openclaw_ledger::InboxState;
 use openclaw_ledger::LedgerError;
+use openclaw_ledger::TurnNo;
 use openclaw_ledger::TurnStart;
 use openclaw_protocol::RunId;
 use openclaw_protocol::SessionKey;
@@ -37,10 +38,12 @@ use crate::command;
 use crate::conversation::Slot;
 use crate::deps::Deps;
 use crate::event::Feed;
+use crate::turn::LAST_WORDS;
 use crate::turn::Turn;
 use crate::turn::TurnArgs;
 use crate::turn::TurnMail;
 
+mod claim;
 mod discard;
 pub(crate) mod operation;
 
@@ -109,6 +112,8 @@ pub(crate) struct Session {
     activity: u64,
     turns: u64,
     idle: Option<Timer>,
+    /// A stop was ordered: nothing new is begun.
+    is_ending: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -145,7 +150,7 @@ impl Session {
 
     /// Begins whatever comes next, if nothing is at work.
     fn next(&mut self, ctx: &mut Context<Self>) -> Result<(), ExitError> {
-        if self.live.is_some() || self.busy.is_some() {
+        if self.live.is_some() || self.busy.is_some() || self.is_ending {
             return Ok(());
         }
         if let Some(operation) = self.operations.pop_front() {
@@ -182,123 +187,6 @@ impl Session {
         } else {
             self.permit = Some(permit);
             Ok(())
-        }
-    }
-
-    fn take_permit(&mut self, ctx: &mut Context<Self>) -> Option<OwnedSemaphorePermit> {
-        if let Some(permit) = self.permit.take() {
-            return Some(permit);
-        }
-        let turns = self.deps().shared.turns.clone();
-        if let Ok(permit) = turns.clone().try_acquire_owned() {
-            return Some(permit);
-        }
-        self.busy = Some(Busy::Waiting);
-        ctx.note("waits for other sessions' turns");
-        let permit = async move {
-            // The semaphore is never closed; if it were, waiting is what is left.
-            match turns.acquire_owned().await {
-                Ok(permit) => permit,
-                Err(_) => std::future::pending().await,
-            }
-        };
-        ctx.task(
-            Task::new("permit").kind("wait"),
-            permit,
-            SessionMail::Permitted,
-        );
-        None
-    }
-
-    fn claim(&mut self, ctx: &mut Context<Self>) {
-        self.busy = Some(Busy::Claiming);
-        let (ledger, key) = (self.deps().ledger.clone(), self.args.key.clone());
-        let claim = async move { ledger.begin_turn(&key, crate::event::now_ms()).await };
-        ctx.task(Task::new("claim").kind("claim"), claim, |claimed| {
-            SessionMail::Claimed(Box::new(claimed))
-        });
-    }
-
-    fn begin(
-        &mut self,
-        row: Arc<InboxRow>,
-        early: bool,
-        permit: OwnedSemaphorePermit,
-        ctx: &mut Context<Self>,
-    ) -> Result<(), ExitError> {
-        self.turns += 1;
-        let (claim, claimed) = watch::channel(None);
-        let (over, _) = watch::channel(false);
-        let is_same_run = |feed: &&Arc<Feed>| *feed.run_id() == row.run_id;
-        let feed = self.feed.as_ref().filter(is_same_run).cloned();
-        let feed = feed.unwrap_or_else(|| {
-            Arc::new(Feed::new(
-                self.args.deps.events.clone(),
-                self.args.key.clone(),
-                row.run_id.clone(),
-            ))
-        });
-        self.feed = Some(feed.clone());
-        let args = TurnArgs {
-            deps: self.args.deps.clone(),
-            slot: self.slot.clone(),
-            row: row.clone(),
-            claim: claimed,
-            early,
-            feed,
-            crash: self.crash.clone(),
-            over: over.clone(),
-        };
-        let id = ChildId::new(format!("turn/{}", self.turns));
-        let spec = ChildSpec::actor::<Turn>(id.clone(), args)
-            .restart(Restart::Temporary)
-            .shutdown(Shutdown::Within(TURN_STOP))
-            .max_handle(Duration::from_secs(2));
-        let address = ctx.child::<Turn>(spec)?;
-        self.deps().shared.runs.begin(&self.args.key, &row.run_id);
-        ctx.note(format!("turn {} of run {}", row.seq, row.run_id));
-        self.live = Some(Live {
-            id,
-            address,
-            row,
-            claim,
-            over,
-            _permit: permit,
-        });
-        Ok(())
-    }
-
-    fn on_claimed(
-        &mut self,
-        claimed: Result<Option<TurnStart>, LedgerError>,
-        ctx: &mut Context<Self>,
-    ) -> Result<(), ExitError> {
-        self.busy = None;
-        match (claimed?, &self.live) {
-            (Some(start), Some(live)) if start.turn.0 == live.row.seq => {
-                // What begin_turn hands out for a live turn is the turn's own claim.
-                live.claim.send_replace(Some(Arc::new(start)));
-                Ok(())
-            }
-            (_, Some(live)) => {
-                // The row it began with is gone: it must not answer.
-                let id = live.id.clone();
-                ctx.kill_child(&id, openclaw_runtime::KillReason::Abort);
-                Ok(())
-            }
-            (Some(start), None) => match self.permit.take() {
-                Some(permit) => {
-                    let row = Arc::new(start.row.clone());
-                    self.begin(row, false, permit, ctx)?;
-                    if let Some(live) = &self.live {
-                        live.claim.send_replace(Some(Arc::new(start)));
-                    }
-                    Ok(())
-                }
-                // The early turn ended before its claim came back: the row is tried again.
-                None => self.next(ctx),
-            },
-            (None, None) => self.next(ctx),
         }
     }
 
@@ -416,6 +304,7 @@ impl Actor for Session {
             activity: 0,
             turns: 0,
             idle: None,
+            is_ending: false,
         })
     }
 
@@ -482,12 +371,21 @@ impl Actor for Session {
     }
 
     fn stopping(&mut self, ctx: &mut Context<Self>) -> Option<BoxFuture<'static, ()>> {
+        self.is_ending = true;
         let live = self.live.as_ref()?;
         ctx.note("finishes its turn");
         let mut over = live.over.subscribe();
+        let (ledger, row) = (self.deps().ledger.clone(), live.row.clone());
         Some(Box::pin(async move {
-            // Bounded by the spec's shutdown time; what isn't done then is resumed from its rows.
-            drop(over.wait_for(|over| *over).await);
+            let done = over.wait_for(|over| *over);
+            let is_done = tokio::time::timeout(LAST_WORDS, done).await.is_ok();
+            if !is_done {
+                // Resumed at the next start; an ordered stop is no failed attempt.
+                let released = ledger.release_turn(&row.session, TurnNo(row.seq)).await;
+                if let Err(error) = released {
+                    tracing::debug!(session = %row.session, %error, "the turn was not given back");
+                }
+            }
         }))
     }
 }

@@ -51,11 +51,12 @@ use crate::prepare;
 use crate::prepare::Next;
 use crate::prepare::Prepared;
 
+mod ask;
 mod step;
 
 /// Longest a turn may still work after the session was told to stop: a process that is asked to end
 /// ends within five seconds, and what is not done by then is resumed from its rows.
-const LAST_WORDS: Duration = Duration::from_secs(3);
+pub(crate) const LAST_WORDS: Duration = Duration::from_secs(3);
 
 /// The claim as it becomes durable; the sender is dropped when there is none.
 pub(crate) type ClaimWatch = watch::Receiver<Option<Arc<TurnStart>>>;
@@ -146,46 +147,6 @@ impl Turn {
             Effect::Commit(outcome) => self.commit(outcome, ctx),
             Effect::Finish(outcome) => self.finish(outcome, ctx),
         }
-    }
-
-    fn call(&mut self, ctx: &mut Context<Self>) {
-        let Some(prepared) = self.prepared.clone() else {
-            return;
-        };
-        let Next::Ask { system, tools } = &prepared.next else {
-            return;
-        };
-        self.epoch += 1;
-        let epoch = self.epoch;
-        let mut messages = Vec::with_capacity(prepared.history.len() + 1 + self.plan.said().len());
-        messages.extend(prepared.history.iter().cloned());
-        messages.push(prepared.user.clone());
-        messages.extend(self.plan.said().iter().cloned());
-        let request = openclaw_provider::ModelRequest {
-            model: prepared.chosen.model.clone(),
-            system: system.to_string(),
-            messages: messages.into(),
-            tools: tools.clone(),
-            max_tokens: prepared.chosen.max_tokens,
-            session: self.args.row.session.clone(),
-            params: step::params(&prepared),
-        };
-        let task = Task::new(format!("call/{epoch}"))
-            .kind("call")
-            .deadline(self.left());
-        let deps = &self.args.deps;
-        let feed = self.args.feed.clone();
-        let future = call::run(deps.models.clone(), prepared.chosen.clone(), request, feed);
-        let id = ctx.task(task, future, move |ended| {
-            TurnMail::CallEnded(epoch, Box::new(ended))
-        });
-        self.call = Some(id);
-    }
-
-    fn left(&self) -> Duration {
-        self.budget
-            .saturating_sub(self.begun.elapsed())
-            .max(Duration::from_millis(1))
     }
 
     fn cancel(&mut self, ctx: &mut Context<Self>) {
@@ -291,38 +252,6 @@ impl Turn {
         self.feed(event, ctx);
     }
 
-    fn on_call_ended(
-        &mut self,
-        epoch: u32,
-        ended: Result<AssistantMessage, CallFailure>,
-        ctx: &mut Context<Self>,
-    ) {
-        if epoch != self.epoch {
-            return;
-        }
-        self.call = None;
-        let event = match ended {
-            Ok(message) => Event::CallDone(message),
-            Err(failure) => Event::CallFailed(failure),
-        };
-        self.feed(event, ctx);
-    }
-
-    /// What had been said when the turn was cut off.
-    fn partial(&self) -> Option<AssistantMessage> {
-        let text = self.args.feed.text();
-        self.call.as_ref()?;
-        let chosen = &self.prepared.as_ref()?.chosen;
-        (!text.trim().is_empty()).then(|| AssistantMessage {
-            content: vec![Content::text(&*text)],
-            api: chosen.api.clone(),
-            provider: chosen.model.provider.clone(),
-            model: chosen.model.model.clone(),
-            timestamp: now_ms(),
-            ..AssistantMessage::default()
-        })
-    }
-
     fn on_deadline(&mut self, ctx: &mut Context<Self>) {
         let model = self.prepared.as_ref().map(|p| p.chosen.model.clone());
         let event = Event::Deadline {
@@ -340,30 +269,6 @@ impl Turn {
             now_ms: now_ms(),
         };
         self.feed(event, ctx);
-    }
-
-    /// The call ended without an answer of its own: killed, or by a bug.
-    fn on_call_lost(&mut self, exit: ChildExit, ctx: &mut Context<Self>) -> Result<(), ExitError> {
-        let how = match &exit.exit {
-            Exit::Killed(KillReason::Deadline) => {
-                self.on_deadline(ctx);
-                return Ok(());
-            }
-            Exit::Panicked(_) | Exit::Failed(_) => return Err(ExitError::child(exit)),
-            other => other.to_string(),
-        };
-        let message = self.partial().unwrap_or_default();
-        self.call = None;
-        let model = self.prepared.as_ref().map(|p| p.chosen.model.clone());
-        let model = model.unwrap_or_else(|| openclaw_protocol::ModelRef::new("unknown", "model"));
-        let failure = CallFailure {
-            retryable: true,
-            retry_after: None,
-            notice: notice::call_ended(&model, &how),
-            message,
-        };
-        self.feed(Event::CallFailed(failure), ctx);
-        Ok(())
     }
 }
 

@@ -6,6 +6,9 @@
 
 use std::fs;
 use std::io;
+use std::io::Read;
+use std::io::Seek;
+use std::io::SeekFrom;
 use std::io::Write;
 use std::path::Path;
 
@@ -30,12 +33,23 @@ pub(crate) struct Done {
     pub foreign: Vec<Value>,
 }
 
+/// Files longer than this are taken to be in step when their last line is the last row: reading all
+/// of every transcript at each start would cost more than it finds.
+const LONG: u64 = 256 * 1024;
+/// How much of a long file's end is looked at.
+const TAIL: u64 = 64 * 1024;
+
 /// Brings a file in step. `rows` lists the rows with a number above the given one.
 pub(crate) fn bring(
     path: &Path,
     mark: Option<Mark>,
+    last: u64,
     rows: &dyn Fn(u64) -> Vec<(u64, Value)>,
 ) -> io::Result<Done> {
+    let mark = match mark {
+        Some(mark) => Some(mark),
+        None => mark_by_tail(path, last, rows)?,
+    };
     if let Some(mark) = mark
         && fs::metadata(path).is_ok_and(|meta| meta.len() == mark.bytes)
     {
@@ -48,6 +62,32 @@ pub(crate) fn bring(
         Err(error) => return Err(error),
     };
     compare(path, &bytes, &all)
+}
+
+/// The mark of a long file that ends with the last row.
+fn mark_by_tail(
+    path: &Path,
+    last: u64,
+    rows: &dyn Fn(u64) -> Vec<(u64, Value)>,
+) -> io::Result<Option<Mark>> {
+    let bytes = match fs::metadata(path) {
+        Ok(meta) if meta.len() > LONG && last > 0 => meta.len(),
+        _ => return Ok(None),
+    };
+    let mut file = fs::File::open(path)?;
+    file.seek(SeekFrom::Start(bytes - TAIL))?;
+    let mut tail = Vec::new();
+    file.read_to_end(&mut tail)?;
+    let Some(tail) = tail.strip_suffix(b"\n") else {
+        return Ok(None);
+    };
+    let line = tail.rsplit(|byte| *byte == b'\n').next();
+    let line = line.and_then(|line| serde_json::from_slice::<Value>(line).ok());
+    let row = rows(last - 1).into_iter().next();
+    Ok(match (line, row) {
+        (Some(line), Some((row, value))) if is_same(&line, &value) => Some(Mark { row, bytes }),
+        _ => None,
+    })
 }
 
 fn compare(path: &Path, bytes: &[u8], all: &[(u64, Value)]) -> io::Result<Done> {
@@ -209,7 +249,7 @@ mod tests {
     }
 
     fn bring_to(path: &Path, mark: Option<Mark>, n: u64) -> Done {
-        bring(path, mark, &|from| {
+        bring(path, mark, n, &|from| {
             rows(n).into_iter().filter(|(k, _)| *k > from).collect()
         })
         .unwrap()
@@ -249,6 +289,25 @@ mod tests {
             assert_eq!(done.mark.unwrap().bytes, whole.len() as u64);
         }
         assert_eq!(backups(dir.path()), 0);
+    }
+
+    #[test]
+    fn a_long_file_is_known_by_its_last_line() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("s.jsonl");
+        bring_to(&path, None, 6000);
+        assert!(fs::metadata(&path).unwrap().len() > LONG);
+        let rows_read = std::cell::Cell::new(0);
+        let rows_of = |from: u64| {
+            let found: Vec<_> = rows(6000).into_iter().filter(|(k, _)| *k > from).collect();
+            rows_read.set(rows_read.get() + found.len());
+            found
+        };
+        let done = bring(&path, None, 6000, &rows_of).unwrap();
+        assert_eq!(done.mark.unwrap().row, 6000);
+        assert_eq!(rows_read.get(), 1);
+        bring_to(&path, None, 6001);
+        assert_eq!(fs::read_to_string(&path).unwrap(), text(6001));
     }
 
     #[test]

@@ -111,7 +111,9 @@ fn round(ledger: &Ledger, mut job: Job) -> (Written, Vec<Foreign>) {
             let entry = ledger.session_entry(key);
             if let Some((session_id, path)) = file_of(&job.dir, entry.as_ref()) {
                 let rows = |after: u64| ledger.transcript(&session_id, after + 1);
-                let done = jsonl::bring(&path, known.get(&session_id).copied(), &rows)?;
+                let last = ledger.transcript_len(&session_id);
+                let mark = known.get(&session_id).copied();
+                let done = jsonl::bring(&path, mark, last, &rows)?;
                 match done.mark {
                     Some(mark) => known.insert(session_id.clone(), mark),
                     None => known.remove(&session_id),

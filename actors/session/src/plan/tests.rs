@@ -1,3 +1,4 @@
+use openclaw_protocol::message::ToolResultMessage;
 use proptest::prelude::*;
 use serde_json::json;
 

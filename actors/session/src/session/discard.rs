@@ -2,7 +2,6 @@
 
 use openclaw_ledger::Reject;
 use openclaw_ledger::TurnCommit;
-use openclaw_ledger::TurnNo;
 use openclaw_ledger::TurnOutcome;
 
 use super::*;

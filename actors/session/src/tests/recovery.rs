@@ -123,3 +123,19 @@ async fn a_boot_finishes_what_the_last_process_began() {
     assert_eq!(transcript[3], "toolResult: counted");
     assert_eq!(house.rows(InboxState::Done).len(), 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_ordered_stop_gives_the_turn_back_and_begins_nothing_new() {
+    let house = House::new([Script::Hang("")]).await;
+    house.hear("hi").await;
+    house.hear("and this").await;
+    house
+        .until(|event| matches!(&event.what, What::Lifecycle(_)).then_some(()))
+        .await;
+    let report = house.root.shutdown(Duration::from_secs(5)).await;
+    assert!(report.took < Duration::from_secs(5), "{report:?}");
+    let rows = house.rows(InboxState::Interrupted);
+    assert_eq!(rows.len(), 1, "{:?}", house.rows(InboxState::Running));
+    assert_eq!(rows[0].attempts, 0);
+    assert_eq!(house.rows(InboxState::Pending).len(), 1);
+}

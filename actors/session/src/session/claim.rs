@@ -1,0 +1,122 @@
+//! Taking up a row: a permit, the claim, and the turn that may begin before the claim is durable.
+
+use super::*;
+
+impl Session {
+    pub(super) fn take_permit(&mut self, ctx: &mut Context<Self>) -> Option<OwnedSemaphorePermit> {
+        if let Some(permit) = self.permit.take() {
+            return Some(permit);
+        }
+        let turns = self.deps().shared.turns.clone();
+        if let Ok(permit) = turns.clone().try_acquire_owned() {
+            return Some(permit);
+        }
+        self.busy = Some(Busy::Waiting);
+        ctx.note("waits for other sessions' turns");
+        let permit = async move {
+            // The semaphore is never closed; if it were, waiting is what is left.
+            match turns.acquire_owned().await {
+                Ok(permit) => permit,
+                Err(_) => std::future::pending().await,
+            }
+        };
+        ctx.task(
+            Task::new("permit").kind("wait"),
+            permit,
+            SessionMail::Permitted,
+        );
+        None
+    }
+
+    pub(super) fn claim(&mut self, ctx: &mut Context<Self>) {
+        self.busy = Some(Busy::Claiming);
+        let (ledger, key) = (self.deps().ledger.clone(), self.args.key.clone());
+        let claim = async move { ledger.begin_turn(&key, crate::event::now_ms()).await };
+        ctx.task(Task::new("claim").kind("claim"), claim, |claimed| {
+            SessionMail::Claimed(Box::new(claimed))
+        });
+    }
+
+    pub(super) fn begin(
+        &mut self,
+        row: Arc<InboxRow>,
+        early: bool,
+        permit: OwnedSemaphorePermit,
+        ctx: &mut Context<Self>,
+    ) -> Result<(), ExitError> {
+        self.turns += 1;
+        let (claim, claimed) = watch::channel(None);
+        let (over, _) = watch::channel(false);
+        let is_same_run = |feed: &&Arc<Feed>| *feed.run_id() == row.run_id;
+        let feed = self.feed.as_ref().filter(is_same_run).cloned();
+        let feed = feed.unwrap_or_else(|| {
+            Arc::new(Feed::new(
+                self.args.deps.events.clone(),
+                self.args.key.clone(),
+                row.run_id.clone(),
+            ))
+        });
+        self.feed = Some(feed.clone());
+        let args = TurnArgs {
+            deps: self.args.deps.clone(),
+            slot: self.slot.clone(),
+            row: row.clone(),
+            claim: claimed,
+            early,
+            feed,
+            crash: self.crash.clone(),
+            over: over.clone(),
+        };
+        let id = ChildId::new(format!("turn/{}", self.turns));
+        let spec = ChildSpec::actor::<Turn>(id.clone(), args)
+            .restart(Restart::Temporary)
+            .shutdown(Shutdown::Within(TURN_STOP))
+            .max_handle(Duration::from_secs(2));
+        let address = ctx.child::<Turn>(spec)?;
+        self.deps().shared.runs.begin(&self.args.key, &row.run_id);
+        ctx.note(format!("turn {} of run {}", row.seq, row.run_id));
+        self.live = Some(Live {
+            id,
+            address,
+            row,
+            claim,
+            over,
+            _permit: permit,
+        });
+        Ok(())
+    }
+
+    pub(super) fn on_claimed(
+        &mut self,
+        claimed: Result<Option<TurnStart>, LedgerError>,
+        ctx: &mut Context<Self>,
+    ) -> Result<(), ExitError> {
+        self.busy = None;
+        match (claimed?, &self.live) {
+            (Some(start), Some(live)) if start.turn.0 == live.row.seq => {
+                // What begin_turn hands out for a live turn is the turn's own claim.
+                live.claim.send_replace(Some(Arc::new(start)));
+                Ok(())
+            }
+            (_, Some(live)) => {
+                // The row it began with is gone: it must not answer.
+                let id = live.id.clone();
+                ctx.kill_child(&id, openclaw_runtime::KillReason::Abort);
+                Ok(())
+            }
+            (Some(start), None) => match self.permit.take() {
+                Some(permit) => {
+                    let row = Arc::new(start.row.clone());
+                    self.begin(row, false, permit, ctx)?;
+                    if let Some(live) = &self.live {
+                        live.claim.send_replace(Some(Arc::new(start)));
+                    }
+                    Ok(())
+                }
+                // The early turn ended before its claim came back: the row is tried again.
+                None => self.next(ctx),
+            },
+            (None, None) => self.next(ctx),
+        }
+    }
+}
