@@ -4,6 +4,7 @@
 //! local servers that answered. A change of any of them makes a new one.
 
 mod choice;
+mod credential;
 mod entry;
 mod known;
 
@@ -18,7 +19,7 @@ use serde_json::json;
 
 pub use self::choice::Choice;
 pub use self::choice::Source;
-pub use self::entry::Credential;
+pub use self::credential::Credential;
 pub use self::entry::ProviderEntry;
 use crate::endpoint::Endpoint;
 use crate::endpoint::ModelInfo;
@@ -70,6 +71,8 @@ pub struct LocalModel {
     pub id: String,
     /// How much it reads, in tokens.
     pub context_window: Option<u64>,
+    /// Whether it says that it can see.
+    pub images: bool,
 }
 
 /// What can be called.
@@ -190,9 +193,18 @@ impl Catalogue {
         let name = alias.map_or(name, String::as_str);
         if let Some((provider, model)) = name.split_once('/') {
             let id = provider_id(provider);
-            let exists = self.provider(&id).is_some();
-            if exists && !model.is_empty() && (id != BUILTIN || model == BASIC) {
-                return Ok(ModelRef::new(id, model));
+            if let Some(entry) = self.provider(&id).filter(|_| !model.is_empty()) {
+                // Some models carry their provider's name in their own.
+                let own = |written: &str| {
+                    let mut models = entry.endpoint.models.iter();
+                    models.any(|info| info.reference.model == written)
+                };
+                if own(name) && !own(model) {
+                    return Ok(ModelRef::new(id, name));
+                }
+                if id != BUILTIN || model == BASIC {
+                    return Ok(ModelRef::new(id, model));
+                }
             }
         }
         // A bare name, or one with slashes of its own, of a model that is listed.

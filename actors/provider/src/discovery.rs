@@ -113,12 +113,17 @@ fn models(list: &Value) -> Vec<LocalModel> {
     let model = |row: &Value| {
         let id = row.get("id").or_else(|| row.get("name"))?.as_str()?;
         let window = row
-            .pointer("/meta/n_ctx_train")
+            .pointer("/meta/n_ctx")
+            .or_else(|| row.pointer("/meta/n_ctx_train"))
             .or_else(|| row.get("max_context_length"))
             .and_then(Value::as_u64);
         Some(LocalModel {
             id: id.to_owned(),
             context_window: window,
+            images: row
+                .pointer("/architecture/input_modalities")
+                .and_then(Value::as_array)
+                .is_some_and(|kinds| kinds.iter().any(|kind| kind == "image")),
         })
     };
     let rows = rows.and_then(Value::as_array).into_iter().flatten();

@@ -424,3 +424,29 @@ async fn an_answer_that_a_limit_cut_is_told_apart() {
         );
     }
 }
+
+#[tokio::test]
+async fn local_servers_are_found_and_silent_ones_are_not_waited_for() {
+    use openclaw_provider::discovery::discover;
+    use openclaw_provider::discovery::places;
+    let fake = FakeModel::start().await;
+    fake.serve_models(&["nomic-embed-text", "llama3.2:latest"]);
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let silent = silent.local_addr().unwrap();
+    let env = |name: &str| match name {
+        "OLLAMA_HOST" | "LLAMACPP_HOST" => Some(fake.base_url()),
+        "LMSTUDIO_HOST" => Some(silent.to_string()),
+        _ => None,
+    };
+    let begun = Instant::now();
+    let found = discover(&places(&env)).await;
+    assert!(
+        begun.elapsed() < Duration::from_secs(3),
+        "{:?}",
+        begun.elapsed()
+    );
+    let ids: Vec<&str> = found.iter().map(|server| server.id.as_str()).collect();
+    assert_eq!(ids, ["ollama", "llamacpp"]);
+    assert_eq!(found[0].base_url, format!("{}/v1", fake.base_url()));
+    assert_eq!(found[0].models[1].id, "llama3.2:latest");
+}

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use openclaw_protocol::ModelRef;
-use openclaw_protocol::Secret;
 use openclaw_protocol::config::Api;
 use openclaw_protocol::config::ModelDef;
 use openclaw_protocol::config::ProviderConfig;
@@ -13,8 +12,10 @@ use openclaw_protocol::config::models::Timeouts;
 
 use super::BASIC;
 use super::BUILTIN;
+use super::Credential;
 use super::Inputs;
 use super::LocalServer;
+use super::credential::credential;
 use super::known::Known;
 use super::known::PROVIDERS;
 use super::known::known;
@@ -52,21 +53,6 @@ pub struct ProviderEntry {
     pub foreign_wire: Option<&'static str>,
     /// What to call when the provider is all there is.
     pub default_model: Option<String>,
-}
-
-/// Where a key is from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Credential {
-    /// None is needed.
-    NotNeeded,
-    /// From a stored profile.
-    Profile(String),
-    /// From a variable.
-    Env(String),
-    /// From the configuration.
-    Config,
-    /// There is none; these variables would be read.
-    Missing(Vec<String>),
 }
 
 impl ProviderEntry {
@@ -165,7 +151,9 @@ fn entry(
     }
     for model in server.iter().flat_map(|server| &server.models) {
         models.push(ModelInfo {
+            name: file_name(&model.id).to_owned(),
             context_window: model.context_window,
+            images: model.images,
             ..plain(id, &model.id, wire, quirks)
         });
     }
@@ -226,49 +214,6 @@ fn entry(
         foreign_wire,
         default_model,
     }
-}
-
-fn credential(
-    id: &str,
-    known: Option<&Known>,
-    config: Option<&ProviderConfig>,
-    near: bool,
-    inputs: &Inputs<'_>,
-) -> (Option<Secret>, Credential) {
-    if let Some((profile, secret)) = inputs.profiles.credential(id, inputs.now_ms) {
-        return (Some(secret), Credential::Profile(profile.to_owned()));
-    }
-    let usual = format!("{}_API_KEY", id.to_uppercase().replace(['-', '.'], "_"));
-    let names: Vec<String> = match known {
-        Some(known) => known.env.iter().map(|name| (*name).to_owned()).collect(),
-        None => vec![usual],
-    };
-    let look = |name: &String| {
-        let value = (inputs.env)(name)?;
-        let value = value.trim();
-        (!value.is_empty()).then(|| (name.clone(), Secret::new(value)))
-    };
-    if let Some((name, secret)) = names.iter().find_map(look) {
-        return (Some(secret), Credential::Env(name));
-    }
-    let written = config.and_then(|config| config.api_key.as_ref());
-    if let Some(written) = written.filter(|key| !key.expose().trim().is_empty()) {
-        // The name of a variable stands for its value.
-        let name = written.expose().to_owned();
-        let is_name = name
-            .bytes()
-            .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_');
-        if let (true, Some((name, secret))) = (is_name, look(&name)) {
-            return (Some(secret), Credential::Env(name));
-        }
-        return (Some(written.clone()), Credential::Config);
-    }
-    // A header may carry it, and a server of one's own may not ask.
-    let in_header = config.is_some_and(|config| !config.headers.is_empty());
-    if near || in_header || (known.is_none() && config.is_some()) {
-        return (None, Credential::NotNeeded);
-    }
-    (None, Credential::Missing(names))
 }
 
 /// Whether an address is on this machine or its network.
@@ -363,6 +308,14 @@ fn defined(provider: &str, def: &ModelDef, usual: Wire, quirks: Quirks) -> Model
 fn dedupe(models: &mut Vec<ModelInfo>) {
     let mut seen = std::collections::HashSet::new();
     models.retain(|info| seen.insert(info.reference.model.clone()));
+}
+
+/// llama.cpp calls a model by the path of its file; people know it by the file's name.
+fn file_name(id: &str) -> &str {
+    match id.strip_suffix(".gguf") {
+        Some(path) => path.rsplit('/').next().unwrap_or(id),
+        None => id,
+    }
 }
 
 /// The first model of a server that talks: some only turn text into numbers.

@@ -37,6 +37,7 @@ fn ollama(models: &[&str]) -> LocalServer {
     let model = |id: &&str| LocalModel {
         id: (*id).to_owned(),
         context_window: None,
+        images: false,
     };
     LocalServer {
         id: "ollama".into(),
@@ -134,6 +135,7 @@ fn names_are_taken_as_people_write_them() {
     assert_eq!(ok("opus"), "anthropic/claude-opus-4-6");
     assert_eq!(ok(" Anthropic/claude-next "), "anthropic/claude-next");
     assert_eq!(ok("openrouter/meta/llama"), "openrouter/meta/llama");
+    assert_eq!(ok("openrouter/auto"), "openrouter/openrouter/auto");
     assert_eq!(ok("z.ai/glm-9"), "zai/glm-9");
     assert_eq!(ok("gpt-4o"), "openai/gpt-4o");
     assert_eq!(ok("claude-next"), "anthropic/claude-next");
