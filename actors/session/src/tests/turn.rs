@@ -2,6 +2,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use openclaw_ledger::InboxState;
+use openclaw_ledger::Ledger;
+use openclaw_protocol::SessionKey;
 use openclaw_provider::ModelError;
 use openclaw_provider::ModelErrorKind;
 use openclaw_tool::Toolbox;
@@ -38,6 +40,36 @@ async fn a_message_is_answered_streamed_and_committed() {
     );
     assert_eq!(house.rows(InboxState::Done).len(), 1);
     assert_eq!(Arc::strong_count(&house.models.permits), 1);
+    // Append, claim, commit: a plain turn costs no other write.
+    assert_eq!(house.deps.ledger.stats().ops, 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn twenty_sessions_on_a_disk_answer_each_message_once() {
+    let dir = Arc::new(tempfile::tempdir().unwrap());
+    let (ledger, _thread) = Ledger::open(dir.path().join("ledger/openclaw.redb")).unwrap();
+    let plan = Plan {
+        ledger,
+        dir,
+        ..Plan::default()
+    };
+    let house = plan.build([]).await;
+    let keys: Vec<SessionKey> = (0..20)
+        .map(|n| SessionKey::parse(&format!("agent:main:telegram:direct:{n}")).unwrap())
+        .collect();
+    for round in 0..5 {
+        for (n, key) in keys.iter().enumerate() {
+            house.hear_as(key, &format!("{n}/{round}"), "hi").await;
+        }
+    }
+    for round in 0..5 {
+        for n in 0..20 {
+            house.answer_to(&format!("{n}/{round}")).await;
+        }
+    }
+    assert_eq!(house.outbox().len(), 100);
+    assert_eq!(house.rows(InboxState::Done).len(), 100);
+    assert!(house.deps.ledger.open_sessions().is_empty());
 }
 
 #[tokio::test(start_paused = true)]
