@@ -90,3 +90,29 @@ pub(crate) fn secret_header(headers: &mut HeaderMap, name: &str, value: &str) {
         headers.insert(name, value);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+    use std::time::Instant;
+
+    use super::client;
+
+    const WAIT: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn a_local_server_costs_no_roots() {
+        let begun = Instant::now();
+        client("http://127.0.0.1:1", WAIT).unwrap();
+        let plain = begun.elapsed();
+        assert!(plain < Duration::from_millis(500), "{plain:?}");
+    }
+
+    #[test]
+    fn the_other_says_what_it_misses() {
+        // A machine without certificates is told which package brings them.
+        if let Err(error) = client("HTTPS://example.org", WAIT) {
+            assert!(error.message.contains("ca-certificates"), "{error}");
+        }
+    }
+}
