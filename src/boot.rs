@@ -1,6 +1,7 @@
 //! From a command line to a running gateway and back: config, telemetry, lock, runtime, signals, service manager.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use openclaw_gateway::config::LoadedConfig;
@@ -42,11 +43,6 @@ use self::signal::Signals;
 const SHUTDOWN_WITHIN: Duration = Duration::from_millis(4_500);
 /// What still blocks a thread after the tree has ended is left behind.
 const THREADS_WITHIN: Duration = Duration::from_millis(200);
-/// More workers gain nothing: handlers are short, and what is long waits outside of them.
-const MAX_WORKERS: usize = 4;
-/// Files and name look-ups share these.
-const BLOCKING_THREADS: usize = 32;
-
 /// Runs the gateway until it is told to end, or ends.
 pub(crate) fn run(args: &RunArgs, shell: &Shell, loaded: &LoadedConfig) -> CommandResult {
     let paths = shell.paths()?;
@@ -62,21 +58,18 @@ pub(crate) fn run(args: &RunArgs, shell: &Shell, loaded: &LoadedConfig) -> Comma
         );
     }
     let instance = Instance::claim(&lock, port.number)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(workers())
-        .max_blocking_threads(BLOCKING_THREADS)
-        .thread_name("worker")
-        .enable_all()
-        .build()
+    let runtime = openclaw_runtime::watchdog::build_runtime()
         .map_err(|error| CommandError::new(Kind::Io, format!("starting the runtime: {error}")))?;
     let outcome = runtime.block_on(async {
         let telemetry = tell(args, shell, loaded)?;
+        let target = telemetry.target.clone();
         let options = BootOptions {
             paths: paths.clone(),
             environment: shell.environment.clone(),
             overrides: overrides(args, loaded, port),
             assets: page::asset,
             version: env!("CARGO_PKG_VERSION"),
+            log_file: Arc::new(move || Some(target.today())),
             alive: service::watchdog(),
         };
         let outcome = serve(options, port.number, &instance, &telemetry, shell).await;
@@ -330,8 +323,4 @@ fn greet(address: SocketAddr, shell: &Shell) -> CommandResult {
         "Ctrl-C",
     ))?;
     Ok(())
-}
-
-fn workers() -> usize {
-    std::thread::available_parallelism().map_or(2, |cores| cores.get().clamp(2, MAX_WORKERS))
 }

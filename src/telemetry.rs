@@ -51,6 +51,8 @@ pub(crate) struct Telemetry {
     spans: Option<otlp::Exporter>,
     /// Where the lines go.
     pub(crate) file: PathBuf,
+    /// The same from day to day.
+    pub(crate) target: file::Target,
 }
 
 impl Settings {
@@ -75,6 +77,7 @@ impl Settings {
 /// Begins to tell. Needs a runtime when spans are exported.
 pub(crate) fn start(settings: Settings) -> Telemetry {
     let redactor = Redactor::new(settings.hide, settings.patterns);
+    let target = settings.file.clone();
     let file = file::LogFile::new(settings.file);
     let path = file.path();
     let writer = Writer::start(file, settings.console, redactor);
@@ -97,7 +100,11 @@ pub(crate) fn start(settings: Settings) -> Telemetry {
     if let Some(problem) = problem {
         tracing::error!(%problem, "spans are not exported: mend diagnostics.otel and restart");
     }
-    Telemetry { spans, file: path }
+    Telemetry {
+        spans,
+        file: path,
+        target,
+    }
 }
 
 /// Writes out what is waiting, for a process that ends at once.

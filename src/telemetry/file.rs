@@ -35,6 +35,16 @@ pub(crate) enum Target {
     Fixed(PathBuf),
 }
 
+impl Target {
+    /// The file of today.
+    pub(crate) fn today(&self) -> PathBuf {
+        match self {
+            Self::Fixed(path) => path.clone(),
+            Self::Daily(folder) => daily(folder, jiff::Zoned::now().date()),
+        }
+    }
+}
+
 /// The file, opened with the first line.
 #[derive(Debug)]
 pub(super) struct LogFile {
@@ -64,10 +74,7 @@ impl LogFile {
 
     /// Where lines of today go.
     pub(super) fn path(&self) -> PathBuf {
-        match &self.target {
-            Target::Fixed(path) => path.clone(),
-            Target::Daily(folder) => daily(folder, jiff::Zoned::now().date()),
-        }
+        self.target.today()
     }
 
     /// Writes a line. What can't be written is lost: the log must not stop the gateway.

@@ -1,13 +1,28 @@
 //! The gateway as one value: started from options, ended by a signal or by its own tree.
 
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use openclaw_protocol::Secret;
-use openclaw_runtime::{Directory, RootExit, ShutdownReport};
+use openclaw_channel::{ChannelDeps, Leases};
+use openclaw_channel::{StatusBoard, TypingBoard};
+use openclaw_ledger::Ledger;
+use openclaw_protocol::{Config, Secret};
+use openclaw_runtime::watchdog::Watchdog;
+use openclaw_runtime::{Directory, Root, RootExit, ShutdownReport};
+use openclaw_session::{Deps, Folders, HouseModels, Intake, Routes, Sessions, Shared};
+use openclaw_tool::Toolbox;
+use tokio::sync::watch;
 
-use crate::config::Environment;
+use crate::config::{self, Environment, LoadedConfig};
+use crate::crashes::CrashKeeper;
+use crate::facts::Facts;
+use crate::house::{self, House};
+use crate::hub::Hub;
+use crate::ingress;
+use crate::models::Models;
 use crate::paths::Paths;
+use crate::services::{LogFile, Parts, Phase, Services};
 
 /// A file of the page: its bytes and media type.
 #[derive(Debug, Clone)]
@@ -29,7 +44,7 @@ pub struct Overrides {
 }
 
 /// What a gateway is started from.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct BootOptions {
     pub paths: Paths,
     pub environment: Environment,
@@ -38,8 +53,19 @@ pub struct BootOptions {
     pub assets: fn(&str) -> Option<Asset>,
     /// The product's version.
     pub version: &'static str,
+    /// The JSON log's file as it is named today, when there is one.
+    pub log_file: LogFile,
     /// Called by the watchdog thread while the runtime is alive: feeds the service manager.
     pub alive: Option<fn()>,
+}
+
+impl std::fmt::Debug for BootOptions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("BootOptions")
+            .field("paths", &self.paths)
+            .field("version", &self.version)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Why a gateway did not start.
@@ -60,13 +86,41 @@ pub struct Gateway;
 #[derive(Debug)]
 pub struct Running {
     address: SocketAddr,
-    directory: Directory,
+    root: Root,
+    house: Arc<House>,
 }
 
 impl Gateway {
     /// Starts the tree and returns when the port is listening, or with the reason why it isn't.
-    pub async fn start(_options: BootOptions) -> Result<Running, GatewayError> {
-        todo!()
+    pub async fn start(options: BootOptions) -> Result<Running, GatewayError> {
+        let loaded = Arc::new(config::load(&options.paths, &options.environment));
+        let accounts = house::accounts(&loaded, &options.paths);
+        let (ledger, _thread) = Ledger::open(options.paths.ledger_file())?;
+        // What the last process had in hand is taken out of its hands before anybody can ask for it.
+        let recovery = ledger.recover(house::unknown_policy(&accounts)).await?;
+        tracing::info!(?recovery, "the ledger is open");
+
+        let house = Arc::new(assemble(&options, loaded, ledger));
+        CrashKeeper::listen(&house.directory);
+        let mut watchdog = Watchdog::default();
+        if let Some(alive) = options.alive {
+            watchdog = watchdog.on_alive(alive);
+        }
+        let root =
+            Root::start_with(house.directory.clone(), "gateway", house.specs(), watchdog).await;
+        let mut listening = house.listening.subscribe();
+        let address = tokio::select! {
+            address = listening.wait_for(Option::is_some) => address.ok().and_then(|address| *address),
+            end = root.ended() => return Err(GatewayError::Ended { code: end.code, reason: end.reason }),
+        };
+        // The sender lives in the house, so the channel can't be closed.
+        let address = address.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 0)));
+        house.services.set_phase(Phase::Open);
+        Ok(Running {
+            address,
+            root,
+            house,
+        })
     }
 }
 
@@ -77,16 +131,104 @@ impl Running {
     }
 
     pub fn directory(&self) -> &Directory {
-        &self.directory
+        &self.house.directory
+    }
+
+    /// The model that answers, and why.
+    pub fn model(&self) -> String {
+        let catalogue = self.house.models.now();
+        let choice = catalogue.choice();
+        format!("{} ({})", choice.model, choice.reason)
     }
 
     /// Waits until the tree ends by itself or by [`Running::shutdown`].
     pub async fn ended(&self) -> RootExit {
-        todo!()
+        self.root.ended().await
     }
 
     /// Ends the tree in order; what is left after the budget is killed.
-    pub async fn shutdown(&self, _reason: &str, _budget: Duration) -> ShutdownReport {
-        todo!()
+    pub async fn shutdown(&self, reason: &str, budget: Duration) -> ShutdownReport {
+        ingress::announce_shutdown(&self.house.services, reason, None);
+        self.root.shutdown(budget).await
+    }
+}
+
+/// Puts the parts together. Nothing runs yet.
+fn assemble(options: &BootOptions, loaded: Arc<LoadedConfig>, ledger: Ledger) -> House {
+    let directory = Directory::new();
+    let paths = options.paths.clone();
+    let models = Models::new(&loaded, &paths);
+    let (config, in_force) = watch::channel(loaded);
+    let config_now: Arc<dyn Fn() -> Arc<Config> + Send + Sync> = {
+        let in_force = in_force.clone();
+        Arc::new(move || in_force.borrow().config.clone())
+    };
+    let hub = Hub::new();
+    let status = StatusBoard::default();
+    let typing = TypingBoard::default();
+    let facts = Facts {
+        version: options.version,
+        started: Instant::now(),
+        config: config_now.clone(),
+        accounts: status.clone(),
+        models: models.clone(),
+        ledger: ledger.clone(),
+    };
+    let (catalogue_of, catalogue_now) = (models.clone(), models.clone());
+    let sessions = Arc::new(Deps {
+        ledger: ledger.clone(),
+        directory: directory.clone(),
+        models: Arc::new(HouseModels {
+            directory: directory.clone(),
+            catalogue: Arc::new(move || catalogue_of.now()),
+        }),
+        toolbox: Toolbox::new(Arc::new(facts)),
+        events: Arc::new(hub.clone()),
+        config: config_now.clone(),
+        folders: Folders {
+            state_dir: paths.state_dir.clone(),
+            workspace: house::workspaces(&paths),
+        },
+        typing: typing.clone(),
+        shared: Shared::new(),
+    });
+    let intake = Intake::new(ledger.clone(), directory.clone());
+    let channels = ChannelDeps {
+        ledger: ledger.clone(),
+        routes: Arc::new(Routes { config: config_now }),
+        wake: intake.waker(),
+        typing,
+        status: status.clone(),
+        leases: Leases::default(),
+        credentials_dir: paths.credentials_dir(),
+        state_dir: paths.state_dir.clone(),
+    };
+    let services = Services::new(Parts {
+        directory: directory.clone(),
+        ledger: ledger.clone(),
+        config: in_force,
+        overrides: options.overrides.clone(),
+        paths: paths.clone(),
+        hub,
+        accounts: status,
+        intake,
+        environment: options.environment.clone(),
+        sessions: Sessions::new(sessions.clone()),
+        catalogue: Arc::new(move || catalogue_now.now()),
+        assets: options.assets,
+        version: options.version.to_owned(),
+        log_file: options.log_file.clone(),
+    });
+    House {
+        directory,
+        ledger,
+        paths,
+        environment: options.environment.clone(),
+        config,
+        models,
+        sessions,
+        channels,
+        services,
+        listening: Arc::new(watch::Sender::new(None)),
     }
 }

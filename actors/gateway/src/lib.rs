@@ -11,12 +11,17 @@
 )]
 
 pub mod config;
+mod crashes;
+mod facts;
 pub mod gateway;
 pub mod health;
+mod house;
 pub mod hub;
 pub mod ingress;
 pub mod method;
 pub mod metrics;
+mod models;
 pub mod paths;
 pub mod presence;
 pub mod services;
+mod tree;

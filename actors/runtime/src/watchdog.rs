@@ -126,6 +126,8 @@ pub fn build_runtime() -> std::io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads((cores + 2).max(4))
         .thread_name("openclaw")
+        // Files and name look-ups; more at once would only queue at the disk.
+        .max_blocking_threads(32)
         .enable_all()
         .build()
 }
