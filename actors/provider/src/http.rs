@@ -94,18 +94,14 @@ pub(crate) fn secret_header(headers: &mut HeaderMap, name: &str, value: &str) {
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
-    use std::time::Instant;
 
     use super::client;
 
     const WAIT: Duration = Duration::from_secs(1);
 
     #[test]
-    fn a_local_server_costs_no_roots() {
-        let begun = Instant::now();
+    fn a_local_server_needs_no_roots() {
         client("http://127.0.0.1:1", WAIT).unwrap();
-        let plain = begun.elapsed();
-        assert!(plain < Duration::from_millis(500), "{plain:?}");
     }
 
     #[test]
