@@ -2,9 +2,12 @@
 
 use clap::Subcommand;
 use jiff::Timestamp;
+use openclaw_channel::pairing::Approved;
 use openclaw_channel::pairing::PairingRequest;
 use openclaw_channel::pairing::PairingStore;
 use openclaw_channel::pairing::StoreError;
+use openclaw_channel::pairing::approved_text;
+use openclaw_protocol::Secret;
 use serde_json::Value;
 use serde_json::json;
 
@@ -49,6 +52,9 @@ enum PairingCommand {
         /// The channel, when the argument is the code alone.
         #[arg(long, value_name = "channel")]
         channel: Option<String>,
+        /// Tell the person over that channel.
+        #[arg(long)]
+        notify: bool,
     },
 }
 
@@ -62,12 +68,14 @@ pub(crate) fn run(args: &PairingArgs, shell: &Shell) -> CommandResult {
             first,
             second: Some(code),
             channel: None,
-        } => approve(Some(first), code, shell),
+            notify,
+        } => approve(Some(first), code, *notify, shell),
         PairingCommand::Approve {
             first,
             second: None,
             channel,
-        } => approve(channel.as_ref(), first, shell),
+            notify,
+        } => approve(channel.as_ref(), first, *notify, shell),
         PairingCommand::Approve { .. } => {
             Err(CommandError::new(Kind::Usage, "the channel is given twice")
                 .hint("openclaw pairing approve telegram ABCD2345"))
@@ -95,7 +103,7 @@ fn list(channel: Option<&String>, shell: &Shell) -> CommandResult {
     Ok(())
 }
 
-fn approve(channel: Option<&String>, code: &str, shell: &Shell) -> CommandResult {
+fn approve(channel: Option<&String>, code: &str, notify: bool, shell: &Shell) -> CommandResult {
     let channels = channels(channel)?;
     for channel in &channels {
         let approved = store(channel, shell)?.approve(code, Timestamp::now());
@@ -106,6 +114,7 @@ fn approve(channel: Option<&String>, code: &str, shell: &Shell) -> CommandResult
             "ok": true, "channel": channel, "id": approved.id, "accountId": approved.account,
             "username": approved.username,
         });
+        let told = notify.then(|| tell(&approved, shell));
         shell.terminal.show(&document, |terminal| {
             let name = approved
                 .username
@@ -116,6 +125,11 @@ fn approve(channel: Option<&String>, code: &str, shell: &Shell) -> CommandResult
                 &format!("{channel}: {}{name} may write now.", approved.id),
             )
         })?;
+        // The approval stands whether or not the word of it arrived.
+        if let Some(Err(reason)) = told {
+            let text = format!("approved, but the message about it was not sent: {reason}");
+            shell.terminal.note(Tone::Warn, &text);
+        }
         return Ok(());
     }
     Err(CommandError::new(
@@ -127,6 +141,27 @@ fn approve(channel: Option<&String>, code: &str, shell: &Shell) -> CommandResult
         ),
     )
     .hint("who waits: openclaw pairing list"))
+}
+
+/// Tells the approved person, over the account they wrote to.
+fn tell(approved: &Approved, shell: &Shell) -> CommandResult {
+    let (paths, loaded) = (shell.paths()?, shell.config()?);
+    let token = loaded
+        .environment
+        .get("TELEGRAM_BOT_TOKEN")
+        .map(Secret::from);
+    let expand = |path: &str| paths.expand(path);
+    let accounts = openclaw_channel::configured(&loaded.config, token.as_ref(), None, expand);
+    let wanted = &approved.account;
+    let mut running = accounts.accounts.iter();
+    let Some(account) = running.find(|account| *account.key.account == **wanted) else {
+        let reason = format!("no account \"{wanted}\" is configured");
+        return Err(CommandError::new(Kind::Config, reason));
+    };
+    super::wait(async {
+        let told = openclaw_channel::tell(account, &approved.id, approved_text()).await;
+        told.map_err(|error| CommandError::new(Kind::Connect, error.to_string()))
+    })
 }
 
 fn channels(wanted: Option<&String>) -> CommandResult<Vec<&'static str>> {
