@@ -103,7 +103,10 @@ impl Intake {
             reason,
             reply: Some(reply),
         };
-        // A session that is not up has no run.
+        // A session that is not up and has nothing to do has no run, and is not waited for.
+        if !address.is_up() && self.ledger.pending(session) == 0 {
+            return Vec::new();
+        }
         address.ask(ABORT, question).await.unwrap_or_default()
     }
 }
