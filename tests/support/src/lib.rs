@@ -8,6 +8,7 @@
     clippy::indexing_slicing
 )]
 
+pub mod client;
 pub mod gateway;
 pub mod model;
 pub mod telegram;

@@ -407,10 +407,13 @@ async fn serve(upgrade: OnUpgrade, shared: Arc<Shared>, mailbox: Mailbox) -> End
     };
     match upgraded.downcast::<TokioIo<TcpStream>>() {
         Ok(parts) => {
+            // A copy: the original would keep the whole buffer of the HTTP connection alive.
+            let early = parts.read_buf.to_vec();
             let stream = parts.io.into_inner();
-            socket::run(stream, &parts.read_buf, shared, mailbox).await
+            drop(parts.read_buf);
+            socket::run(stream, early, shared, mailbox).await
         }
-        Err(upgraded) => socket::run(TokioIo::new(upgraded), &[], shared, mailbox).await,
+        Err(upgraded) => socket::run(TokioIo::new(upgraded), Vec::new(), shared, mailbox).await,
     }
 }
 

@@ -97,8 +97,8 @@ pub trait Deliver {
     fn deliver(&self, text: String) -> impl Future<Output = bool> + Send;
 }
 
-/// Runs a socket to its end.
-pub async fn run<S, D>(stream: S, early: &[u8], shared: Arc<Shared>, deliver: D) -> Ended
+/// Runs a socket to its end; `early` is what came with the upgrade.
+pub async fn run<S, D>(stream: S, early: Vec<u8>, shared: Arc<Shared>, deliver: D) -> Ended
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
     D: Deliver + Send + Sync,
@@ -108,13 +108,14 @@ where
     ended
 }
 
-async fn serve<S, D>(mut stream: S, early: &[u8], shared: &Shared, deliver: D) -> Ended
+async fn serve<S, D>(mut stream: S, early: Vec<u8>, shared: &Shared, deliver: D) -> Ended
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
     D: Deliver + Send + Sync,
 {
     let mut decoder = Decoder::new(shared.limit.load(Ordering::Relaxed));
-    decoder.feed(early);
+    decoder.feed(&early);
+    drop(early);
     loop {
         if let Some(ended) = deliver_all(&mut decoder, shared, &deliver).await {
             say_goodbye(&mut stream, &ended).await;

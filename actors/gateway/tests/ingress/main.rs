@@ -1,0 +1,14 @@
+//! The port of a gateway whose ledger is in memory and whose model follows a script.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+mod chat;
+mod handshake;
+mod house;
+mod http;
+mod methods;
+mod pressure;
