@@ -11,8 +11,8 @@ use std::time::Instant;
 
 use openclaw_protocol::AgentId;
 use openclaw_protocol::Config;
+use openclaw_runtime::ActorPath;
 use openclaw_runtime::State;
-use openclaw_runtime::TreeNode;
 use serde_json::Map;
 use serde_json::Value;
 use serde_json::json;
@@ -30,8 +30,11 @@ const KEPT: Duration = Duration::from_secs(60);
 /// Sessions named in the snapshot.
 const RECENT: usize = 5;
 
-/// Edges park by themselves and are tried again; anything else that is parked means trouble.
-const EDGES: [&str; 3] = ["channels/", "providers/", "tools/"];
+/// Floors of edges, which park by themselves and are tried again: the gateway works without any of them.
+const EDGES: [&str; 5] = ["channels", "providers", "tools", "cron", "nodes"];
+
+/// Parts below the first floor that the gateway can't be without.
+const CORE: [&str; 2] = ["ingress/http", "ingress/pulse"];
 
 /// The part of the snapshot that is kept.
 #[derive(Debug, Default)]
@@ -195,21 +198,20 @@ pub fn readiness(services: &Services) -> Readiness {
     } else if Duration::from_millis(stats.busy_ms) > Duration::from_secs(5) {
         failing.push("ledger: the disk hangs".to_owned());
     }
-    if let Some(root) = services.directory.tree(None, Some(3)) {
-        parked(&root, &mut failing);
+    let first_floor = services.directory.tree(None, Some(1));
+    let first_floor = first_floor.into_iter().flat_map(|root| root.children);
+    let first_floor = first_floor.filter(|node| !EDGES.contains(&node.path.as_str()));
+    let below = CORE.iter().filter_map(|path| {
+        services
+            .directory
+            .tree(Some(&ActorPath::new(path)), Some(0))
+    });
+    for node in first_floor.chain(below) {
+        if matches!(node.state, State::Parked | State::Stopped) {
+            failing.push(format!("{}: {:?}", node.path, node.state).to_lowercase());
+        }
     }
     Readiness { failing }
-}
-
-fn parked(node: &TreeNode, failing: &mut Vec<String>) {
-    let path = node.path.as_str();
-    let is_edge = EDGES.iter().any(|edge| path.starts_with(edge));
-    if node.state == State::Parked && !is_edge {
-        failing.push(format!("{path}: parked"));
-    }
-    for child in &node.children {
-        parked(child, failing);
-    }
 }
 
 /// The defaults that clients open a session with.

@@ -33,9 +33,6 @@ use crate::ingress::principal::Role;
 use crate::services::Phase;
 use crate::services::Services;
 
-#[cfg(test)]
-mod tests;
-
 /// How long a request may take unless its method says otherwise.
 const DEADLINE: Duration = Duration::from_secs(60);
 

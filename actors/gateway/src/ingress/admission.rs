@@ -17,6 +17,7 @@ use super::auth::AuthPolicy;
 use super::auth::Presented;
 use super::auth::Verified;
 use super::limiter::Account;
+use super::limiter::Limit;
 use super::limiter::Limiter;
 use super::origin::ORIGIN_MESSAGE;
 use super::origin::OriginPass;
@@ -47,6 +48,8 @@ pub struct Origin {
 pub struct Rules<'a> {
     /// The secret.
     pub auth: &'a AuthPolicy,
+    /// How many wrong secrets are looked at.
+    pub limit: Limit,
     /// Lets early operator pages in without a device (`gateway.controlUi.allowInsecureAuth`).
     pub allow_insecure_page: bool,
 }
@@ -161,6 +164,7 @@ fn authenticate(
             &origin.address,
             &Account::SharedSecret,
             now,
+            rules.limit,
             AuthFailure::is_guess,
             || rules.auth.verify(presented),
         )

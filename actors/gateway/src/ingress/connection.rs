@@ -32,6 +32,7 @@ use openclaw_runtime::KillReason;
 use openclaw_runtime::Mail;
 use openclaw_runtime::Task;
 use openclaw_runtime::Timer;
+use openclaw_runtime::TraceContext;
 use serde_json::Value;
 use serde_json::json;
 use tokio::net::TcpStream;
@@ -41,6 +42,7 @@ use super::admission;
 use super::admission::Refusal;
 use super::admission::Rules;
 use super::hello;
+use super::limiter::Limit;
 use super::outbound::Event;
 use super::outbound::Goodbye;
 use super::outbound::Numbering;
@@ -185,7 +187,12 @@ impl WsConnection {
             None => meters.auth_refused.add(),
         }
         let (reason, from) = (&refusal.error.message, &self.origin.address);
-        tracing::info!(connection = %self.connection_id, %from, %reason, "connect refused");
+        if refusal.error.retry_after_ms.is_none() {
+            tracing::info!(connection = %self.connection_id, %from, %reason, "connect refused");
+        } else {
+            // Whoever guesses on gets no line for each guess: the count is in the metrics.
+            tracing::debug!(connection = %self.connection_id, %from, %reason, "connect refused");
+        }
         self.respond(&request.id, &Err((*refusal.error).clone()));
         self.close(refusal.goodbye);
     }
@@ -202,6 +209,11 @@ impl WsConnection {
         let config = self.services.configuration();
         let rules = Rules {
             auth: &auth,
+            limit: config
+                .gateway
+                .auth
+                .get()
+                .map_or_else(Limit::default, |auth| Limit::of(&auth.rate_limit)),
             allow_insecure_page: config.gateway.control_ui.allow_insecure_auth,
         };
         let mut limiter = self.services.limiter();
@@ -305,6 +317,10 @@ impl WsConnection {
         } = request;
         let shared = Arc::clone(&self.shared);
         let early_id = id.clone();
+        // What the request starts belongs to the caller's trace, or to that of this mail.
+        let traceparent = traceparent
+            .filter(|text| TraceContext::parse(text).is_some())
+            .or_else(|| Some(ctx.trace().traceparent()));
         let call = Call {
             principal: caller,
             services: Arc::clone(&self.services),
@@ -334,6 +350,7 @@ impl WsConnection {
                     let answer = future.await;
                     services.meters.called(&method, answer.is_ok());
                     shared.queue.respond(written(&answered_id, answer));
+                    after_ack(&method, &shared).await;
                 };
                 let done_id = task_id.clone();
                 let task_id = ctx.task(task, answering, move |()| WsMail::Answered(done_id));
@@ -400,6 +417,22 @@ fn written(id: &str, answer: Answer) -> String {
         },
     }
 }
+
+/// Where a test ends the process: the acknowledgement is on its way, and what it promised must hold.
+#[cfg(feature = "chaos")]
+async fn after_ack(method: &str, shared: &Shared) {
+    use openclaw_protocol::Method;
+
+    if Method::find(method).is_some_and(|method| method.is_idempotent) {
+        while !shared.queue.is_empty() {
+            tokio::task::yield_now().await;
+        }
+        drop(openclaw_runtime::fault::point_async!("ws.after_ack").await);
+    }
+}
+
+#[cfg(not(feature = "chaos"))]
+async fn after_ack(_method: &str, _shared: &Shared) {}
 
 async fn serve(upgrade: OnUpgrade, shared: Arc<Shared>, mailbox: Mailbox) -> Ended {
     let Ok(upgraded) = upgrade.await else {

@@ -8,6 +8,8 @@ use std::collections::VecDeque;
 use std::time::Duration;
 use std::time::Instant;
 
+use openclaw_protocol::config::gateway::RateLimit;
+
 use super::peer::CanonicalAddress;
 
 #[cfg(test)]
@@ -18,6 +20,31 @@ pub const TRIES: usize = 10;
 
 /// The window they are counted in.
 pub const WINDOW: Duration = Duration::from_secs(60);
+
+/// How many failures in how long. The configuration can make it stricter, never looser.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limit {
+    tries: usize,
+    window: Duration,
+}
+
+impl Default for Limit {
+    fn default() -> Self {
+        let (tries, window) = (TRIES, WINDOW);
+        Self { tries, window }
+    }
+}
+
+impl Limit {
+    /// The limit of a configuration.
+    pub fn of(limit: &RateLimit) -> Self {
+        let tries = usize::try_from(limit.max_attempts).unwrap_or(TRIES);
+        Self {
+            tries: tries.clamp(1, TRIES),
+            window: Duration::from_millis(limit.window_ms).max(WINDOW),
+        }
+    }
+}
 
 /// Buckets kept; beyond that, strangers share one, so memory stays bounded and nobody is let through.
 const BUCKETS: usize = 10_000;
@@ -54,14 +81,17 @@ impl Limiter {
         address: &CanonicalAddress,
         account: &Account,
         now: Instant,
+        limit: Limit,
         is_guess: impl FnOnce(&E) -> bool,
         verify: impl FnOnce() -> Result<T, E>,
     ) -> Result<Result<T, E>, TooMany> {
-        let key = self.key(address, account, now);
+        let key = self.key(address, account, now, limit.window);
         if let Some(failures) = self.failures.get_mut(&key) {
-            forget_old(failures, now);
-            if let Some(oldest) = failures.front().filter(|_| failures.len() >= TRIES) {
-                let retry_after = WINDOW.saturating_sub(now.saturating_duration_since(*oldest));
+            forget_old(failures, now, limit.window);
+            if let Some(oldest) = failures.front().filter(|_| failures.len() >= limit.tries) {
+                let retry_after = limit
+                    .window
+                    .saturating_sub(now.saturating_duration_since(*oldest));
                 return Err(TooMany { retry_after });
             }
         }
@@ -78,13 +108,19 @@ impl Limiter {
         self.total
     }
 
-    fn key(&mut self, address: &CanonicalAddress, account: &Account, now: Instant) -> Key {
+    fn key(
+        &mut self,
+        address: &CanonicalAddress,
+        account: &Account,
+        now: Instant,
+        window: Duration,
+    ) -> Key {
         let own = (Some(address.clone()), account.clone());
         if self.failures.contains_key(&own) || self.failures.len() < BUCKETS {
             return own;
         }
         self.failures.retain(|_, failures| {
-            forget_old(failures, now);
+            forget_old(failures, now, window);
             !failures.is_empty()
         });
         if self.failures.len() < BUCKETS {
@@ -95,10 +131,10 @@ impl Limiter {
     }
 }
 
-fn forget_old(failures: &mut VecDeque<Instant>, now: Instant) {
+fn forget_old(failures: &mut VecDeque<Instant>, now: Instant, window: Duration) {
     while failures
         .front()
-        .is_some_and(|at| now.saturating_duration_since(*at) >= WINDOW)
+        .is_some_and(|at| now.saturating_duration_since(*at) >= window)
     {
         failures.pop_front();
     }

@@ -78,6 +78,9 @@ pub(super) fn agent(call: Call) -> Outcome {
             .await
             .map_err(run::invalid)?;
         (call.early)(early(first, call.principal.version));
+        fault::point_async!("ws.after_ack")
+            .await
+            .map_err(run::invalid)?;
         if is_over && view.borrow().end.is_none() {
             drop(view);
             services.hub.forget_run(&run_id);

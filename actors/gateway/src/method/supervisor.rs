@@ -191,6 +191,7 @@ pub fn node_value(node: &TreeNode) -> Value {
     set("lastExit", json!(node.last_exit.as_deref()));
     set("crash", json!(node.crash.as_ref().map(CrashId::as_str)));
     set("note", json!(node.note.as_deref()));
+    set("isTask", json!(node.is_task.then_some(true)));
     if !node.children.is_empty() {
         set("children", node.children.iter().map(node_value).collect());
     }

@@ -97,6 +97,24 @@ async fn a_connection_that_ends_is_forgotten() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     assert_eq!(house.services.meters.ws_admitted.get(), 0);
+    let ingress = openclaw_runtime::ActorPath::new("ingress");
+    loop {
+        let tree = house
+            .services
+            .directory
+            .tree(Some(&ingress), Some(1))
+            .unwrap();
+        let names: Vec<_> = tree
+            .children
+            .iter()
+            .map(|child| child.name.to_string())
+            .collect();
+        if names == ["pulse", "http"] || names == ["http", "pulse"] {
+            break;
+        }
+        assert!(Instant::now() < give_up, "still in the tree: {names:?}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 }
 
 #[tokio::test]

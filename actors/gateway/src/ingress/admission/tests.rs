@@ -14,6 +14,7 @@ use super::Refusal;
 use super::Rules;
 use super::admit;
 use crate::ingress::auth::AuthPolicy;
+use crate::ingress::limiter::Limit;
 use crate::ingress::limiter::Limiter;
 use crate::ingress::limiter::TRIES;
 use crate::ingress::origin::OriginPass;
@@ -68,6 +69,7 @@ impl Caller {
         };
         let rules = Rules {
             auth: &auth,
+            limit: Limit::default(),
             allow_insecure_page: false,
         };
         let params = ConnectParams::parse(params).unwrap();

@@ -2,7 +2,10 @@ use std::net::IpAddr;
 use std::time::Duration;
 use std::time::Instant;
 
+use openclaw_protocol::config::gateway::RateLimit;
+
 use super::Account;
+use super::Limit;
 use super::Limiter;
 use super::TRIES;
 use super::WINDOW;
@@ -23,6 +26,7 @@ fn guess(
         &address,
         &Account::SharedSecret,
         now,
+        Limit::default(),
         |()| true,
         || {
             if is_right { Ok(()) } else { Err(()) }
@@ -93,4 +97,40 @@ fn strangers_beyond_the_last_bucket_share_one() {
     assert_eq!(looked_at, TRIES);
     // Old failures make room again.
     assert!(wrong(&mut limiter, "13.0.0.1", now + WINDOW));
+}
+
+#[test]
+fn the_configuration_can_only_make_it_stricter() {
+    let limit = |max_attempts, window_ms| {
+        let lockout_ms = 0;
+        Limit::of(&RateLimit {
+            max_attempts,
+            window_ms,
+            lockout_ms,
+        })
+    };
+    assert_eq!(limit(10, 60_000), Limit::default());
+    assert_eq!(limit(1_000_000, 1), Limit::default());
+    let strict = limit(3, 600_000);
+    let mut limiter = Limiter::default();
+    let address = CanonicalAddress::of("::1".parse().unwrap());
+    let start = Instant::now();
+    let mut guess = |seconds| {
+        let now = start + Duration::from_secs(seconds);
+        let account = &Account::SharedSecret;
+        limiter
+            .attempt(
+                &address,
+                account,
+                now,
+                strict,
+                |()| true,
+                || Err::<(), ()>(()),
+            )
+            .is_ok()
+    };
+    assert_eq!(
+        [0, 1, 2, 3, 500, 601].map(&mut guess),
+        [true, true, true, false, false, true]
+    );
 }
