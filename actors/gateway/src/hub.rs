@@ -3,6 +3,7 @@
 //! Publishing is a plain call that never waits. Each connection has its own bounded queue; a slow
 //! one loses deltas or is closed, and no other connection notices.
 
+mod fan;
 mod render;
 mod run;
 
@@ -29,9 +30,7 @@ use tokio::sync::watch;
 pub use self::run::RunEnd;
 pub use self::run::RunView;
 
-use self::render::Chat;
-use self::render::Stream;
-use self::run::Run;
+use self::fan::Fan;
 use self::run::Runs;
 use crate::ingress::outbound::Event;
 use crate::ingress::outbound::Goodbye;
@@ -42,9 +41,6 @@ use crate::ingress::websocket::close;
 
 #[cfg(test)]
 mod tests;
-
-/// Protocol 3 gets at most one delta in this time, as its clients redraw on each.
-const EARLY_DELTA_PAUSE_MS: i64 = 150;
 
 /// Three pings without an answer: the peer is gone, whatever the network says.
 const SILENCE_MS: i64 = 100_000;
@@ -350,130 +346,5 @@ impl Events for Hub {
             fan.chat(seq, &chat, Loss::Never, &[Protocol::V3, Protocol::V4]);
         }
         run.observe(&event);
-    }
-}
-
-/// Sends what came of one session event.
-struct Fan<'a> {
-    subscribers: &'a BTreeMap<u64, Subscriber>,
-    seq: &'a mut u64,
-    event: &'a SessionEvent,
-}
-
-impl Fan<'_> {
-    fn agent(&mut self, agent: &render::AgentEvent, tool_listeners: &[u64]) {
-        let loss = if agent.is_delta {
-            self.delta_loss()
-        } else {
-            Loss::Never
-        };
-        let render = |version| Event {
-            loss: loss.clone(),
-            ..Event::new("agent", render::agent_payload(self.event, agent, version))
-        };
-        if agent.stream == Stream::Tool {
-            let listeners = tool_listeners
-                .iter()
-                .filter_map(|id| self.subscribers.get(id));
-            // Targeted events have no place in protocol 3's common numbering.
-            send(
-                listeners,
-                Numbering::Unnumbered,
-                &render,
-                &[Protocol::V3, Protocol::V4],
-            );
-            return;
-        }
-        let versions: &[_] = match agent.stream {
-            Stream::Late => &[Protocol::V4],
-            _ => &[Protocol::V3, Protocol::V4],
-        };
-        let early = self.early_numbering(versions);
-        send(self.readers(), early, &render, versions);
-    }
-
-    /// The next number of protocol 3, if it gets the event: what it never gets is no gap.
-    fn early_numbering(&mut self, versions: &[Protocol]) -> Numbering {
-        if versions.contains(&Protocol::V3) {
-            *self.seq += 1;
-        }
-        Numbering::Global(*self.seq)
-    }
-
-    fn grow(&mut self, run: &mut Run, text: &Arc<str>) {
-        let seq = run.agent_seq;
-        let (joined, delta) = run.grow(text);
-        let late = Chat::Delta {
-            text: joined,
-            delta,
-        };
-        self.chat(seq, &late, self.delta_loss(), &[Protocol::V4]);
-        if run.early_delta_is_due(self.event.at_ms, EARLY_DELTA_PAUSE_MS) {
-            self.early_delta(run);
-        }
-    }
-
-    fn early_delta(&mut self, run: &Run) {
-        let text = run.current().to_owned();
-        let early = Chat::Delta { text, delta: None };
-        self.chat(run.agent_seq, &early, self.delta_loss(), &[Protocol::V3]);
-    }
-
-    fn chat(&mut self, seq: u64, chat: &Chat, loss: Loss, versions: &[Protocol]) {
-        let render = |version| {
-            // What a connection that missed a delta gets in its place.
-            let whole = match chat {
-                Chat::Delta {
-                    text,
-                    delta: Some(_),
-                } if version == Protocol::V4 => {
-                    let text = text.clone();
-                    let whole = Chat::Delta { text, delta: None };
-                    Some(render::chat_payload(self.event, seq, &whole, version))
-                }
-                _ => None,
-            };
-            let payload = render::chat_payload(self.event, seq, chat, version);
-            let loss = loss.clone();
-            Event {
-                whole,
-                loss,
-                ..Event::new("chat", payload)
-            }
-        };
-        let early = self.early_numbering(versions);
-        send(self.readers(), early, &render, versions);
-    }
-
-    fn readers(&self) -> impl Iterator<Item = &Subscriber> {
-        self.subscribers
-            .values()
-            .filter(|subscriber| subscriber.hears(Audience::Readers))
-    }
-
-    fn delta_loss(&self) -> Loss {
-        let run = Arc::from(self.event.run_id.as_str());
-        Loss::Delta { run }
-    }
-}
-
-/// Renders an event once for each version that somebody speaks, and queues it.
-fn send<'a>(
-    subscribers: impl Iterator<Item = &'a Subscriber>,
-    early: Numbering,
-    render: &impl Fn(Protocol) -> Event,
-    versions: &[Protocol],
-) {
-    let (mut v3, mut v4) = (None, None);
-    for subscriber in subscribers.filter(|s| versions.contains(&s.version)) {
-        let rendered = match subscriber.version {
-            Protocol::V3 => &mut v3,
-            Protocol::V4 => &mut v4,
-        };
-        let event = rendered.get_or_insert_with(|| Arc::new(render(subscriber.version)));
-        subscriber
-            .shared
-            .queue
-            .event(event, subscriber.numbering(early));
     }
 }

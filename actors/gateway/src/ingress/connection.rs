@@ -4,21 +4,21 @@
 //! Crashes when its socket loop does. Nothing survives it: what it accepted is in the ledger, and its
 //! client connects again and reads the history.
 
+mod handshake;
+mod request;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::time::Duration;
-use std::time::Instant;
 
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
-use openclaw_protocol::ConnectParams;
 use openclaw_protocol::ErrorShape;
 use openclaw_protocol::Protocol;
 use openclaw_protocol::frame::FrameError;
 use openclaw_protocol::frame::Request;
-use openclaw_protocol::frame::failed_response;
 use openclaw_protocol::frame::response;
 use openclaw_runtime::Actor;
 use openclaw_runtime::Address;
@@ -32,43 +32,25 @@ use openclaw_runtime::KillReason;
 use openclaw_runtime::Mail;
 use openclaw_runtime::Task;
 use openclaw_runtime::Timer;
-use openclaw_runtime::TraceContext;
 use serde_json::Value;
 use serde_json::json;
 use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::admission;
-use super::admission::Refusal;
-use super::admission::Rules;
 use super::hello;
-use super::limiter::Limit;
 use super::outbound::Event;
 use super::outbound::Goodbye;
 use super::outbound::Numbering;
 use super::principal::Principal;
-use super::principal::Role;
 use super::socket;
 use super::socket::Deliver;
 use super::socket::Ended;
 use super::socket::Shared;
 use super::websocket::close;
-use crate::health;
-use crate::hub::Subscriber;
-use crate::method;
-use crate::method::Answer;
-use crate::method::Call;
-use crate::method::Outcome;
-use crate::presence::Arrival;
-use crate::services::Phase;
+use crate::presence::Presence;
 use crate::services::Services;
 use crate::services::now_ms;
-
-/// Requests of one connection that are answered at the same time; more are asked to come back.
-const IN_FLIGHT: usize = 64;
-
-/// A caller that calls what its role may not, so often, is broken.
-const ROLE_ERRORS: u32 = 10;
 
 /// A full mailbox means that the actor hangs; the watchdog ends it well before this.
 const DELIVERY: Duration = Duration::from_secs(30);
@@ -173,202 +155,6 @@ impl WsConnection {
         }
     }
 
-    // === handshake ===
-
-    fn on_hello(&mut self, request: Request, ctx: &mut Context<Self>) {
-        let refusal = match self.admit(request.method.as_str(), request.params) {
-            Ok(principal) => return self.welcome(&request.id, principal, ctx),
-            Err(refusal) => refusal,
-        };
-        let meters = &self.services.meters;
-        match refusal.error.retry_after_ms {
-            _ if refusal.is_guess => meters.auth_guesses.add(),
-            Some(_) => meters.auth_limited.add(),
-            None => meters.auth_refused.add(),
-        }
-        let (reason, from) = (&refusal.error.message, &self.origin.address);
-        if refusal.error.retry_after_ms.is_none() {
-            tracing::info!(connection = %self.connection_id, %from, %reason, "connect refused");
-        } else {
-            // Whoever guesses on gets no line for each guess: the count is in the metrics.
-            tracing::debug!(connection = %self.connection_id, %from, %reason, "connect refused");
-        }
-        self.respond(&request.id, &Err((*refusal.error).clone()));
-        self.close(refusal.goodbye);
-    }
-
-    fn admit(&self, method: &str, params: Value) -> Result<Principal, Refusal> {
-        if method != "connect" {
-            let message = "invalid handshake: first request must be connect";
-            return Err(Refusal::new(ErrorShape::invalid(message)));
-        }
-        self.check_phase()?;
-        let params = ConnectParams::parse(params)
-            .map_err(|problems| Refusal::new(ErrorShape::params("connect", &problems)))?;
-        let auth = self.services.auth_policy();
-        let config = self.services.configuration();
-        let rules = Rules {
-            auth: &auth,
-            limit: config
-                .gateway
-                .auth
-                .get()
-                .map_or_else(Limit::default, |auth| Limit::of(&auth.rate_limit)),
-            allow_insecure_page: config.gateway.control_ui.allow_insecure_auth,
-        };
-        let mut limiter = self.services.limiter();
-        admission::admit(params, &self.origin, &rules, &mut limiter, Instant::now())
-    }
-
-    fn check_phase(&self) -> Result<(), Refusal> {
-        let (message, details, reason, wait_ms) = match self.services.phase() {
-            Phase::Open => return Ok(()),
-            Phase::Starting => (
-                "gateway starting; retry shortly",
-                json!({ "reason": "startup-sidecars" }),
-                "gateway starting",
-                500,
-            ),
-            Phase::Closing => (
-                "connect unavailable during gateway restart",
-                json!({ "method": "connect", "reason": "restart", "phase": "draining" }),
-                "gateway restart in progress",
-                1000,
-            ),
-        };
-        let error = ErrorShape::unavailable(message)
-            .with(details)
-            .retry_after(wait_ms);
-        Err(Refusal {
-            goodbye: Goodbye::new(close::TRY_AGAIN_LATER, reason),
-            ..Refusal::new(error)
-        })
-    }
-
-    fn welcome(&mut self, request_id: &str, principal: Principal, ctx: &mut Context<Self>) {
-        if let Some(deadline) = self.deadline.take() {
-            deadline.cancel();
-        }
-        drop(self.seat.take());
-        let version = principal.version;
-        self.shared
-            .admit(hello::max_payload(version), hello::max_buffered(version));
-        let hello = hello::hello(&self.services, &principal, &self.connection_id);
-        self.respond(request_id, &Ok(hello));
-        let client = &principal.client;
-        ctx.note(format!(
-            "{} {} (protocol {})",
-            client.id,
-            client.mode,
-            version.number()
-        ));
-        let subscriber = Subscriber {
-            shared: Arc::clone(&self.shared),
-            version,
-            scopes: principal.scopes,
-            takes_tools: principal.takes_tools,
-            watches_tree: false,
-        };
-        self.services
-            .hub
-            .subscribe(self.origin.connection, subscriber);
-        self.services.meters.ws_admitted.add();
-        let principal = Arc::new(principal);
-        self.caller = Some(Arc::clone(&principal));
-        self.on_presence(&principal, Presence::arrive);
-        if version == Protocol::V3 && principal.role == Role::Operator {
-            // Clients of protocol 3 wait for it before they show anything.
-            let payload = health::snapshot(&self.services).to_string();
-            let state_version = Some(self.services.hub.state_version());
-            let event = Event {
-                state_version,
-                ..Event::new("health", payload)
-            };
-            self.shared
-                .queue
-                .event(&Arc::new(event), Numbering::Unnumbered);
-        }
-    }
-
-    fn on_presence(&self, principal: &Principal, change: fn(&Presence, &Arrival<'_>, i64) -> bool) {
-        let scopes: Vec<&'static str> = principal.scopes.names().collect();
-        let arrival = Arrival {
-            client: &principal.client,
-            role: principal.role.as_str(),
-            scopes: &scopes,
-            connection: &self.connection_id,
-        };
-        let now = now_ms();
-        if change(&self.services.presence, &arrival, now) {
-            self.services
-                .hub
-                .presence_changed(&self.services.presence.list(now));
-        }
-    }
-
-    // === requests ===
-
-    fn on_request(&mut self, caller: Arc<Principal>, request: Request, ctx: &mut Context<Self>) {
-        let Request {
-            id,
-            method,
-            params,
-            traceparent,
-        } = request;
-        let shared = Arc::clone(&self.shared);
-        let early_id = id.clone();
-        // What the request starts belongs to the caller's trace, or to that of this mail.
-        let traceparent = traceparent
-            .filter(|text| TraceContext::parse(text).is_some())
-            .or_else(|| Some(ctx.trace().traceparent()));
-        let call = Call {
-            principal: caller,
-            services: Arc::clone(&self.services),
-            params,
-            traceparent,
-            early: Arc::new(move |payload| shared.queue.respond(response(&early_id, &Ok(payload)))),
-        };
-        match method::dispatch(&method, call) {
-            Outcome::Now(answer) => {
-                self.count_role_error(&answer);
-                self.services.meters.called(&method, answer.is_ok());
-                self.shared.queue.respond(written(&id, answer));
-            }
-            Outcome::Later { .. } if self.in_flight.len() >= IN_FLIGHT => {
-                let busy = "The server is busy. Please try again in a moment.";
-                self.respond(&id, &Err(ErrorShape::unavailable(busy).retry_after(1000)));
-            }
-            Outcome::Later { deadline, future } => {
-                self.next_task += 1;
-                let task_id = ChildId::new(format!("request-{}", self.next_task));
-                let task = Task::new(task_id.clone())
-                    .kind("request")
-                    .deadline(deadline);
-                let (services, shared) = (Arc::clone(&self.services), Arc::clone(&self.shared));
-                let answered_id = id.clone();
-                let answering = async move {
-                    let answer = future.await;
-                    services.meters.called(&method, answer.is_ok());
-                    shared.queue.respond(written(&answered_id, answer));
-                    after_ack(&method, &shared).await;
-                };
-                let done_id = task_id.clone();
-                let task_id = ctx.task(task, answering, move |()| WsMail::Answered(done_id));
-                self.in_flight.insert(task_id, id);
-            }
-        }
-    }
-
-    fn count_role_error(&mut self, answer: &Answer) {
-        let is_role_error = answer
-            .as_ref()
-            .is_err_and(|refused| refused.error.message.starts_with("unauthorized role"));
-        self.role_errors += u32::from(is_role_error);
-        if self.role_errors > ROLE_ERRORS {
-            self.close(Goodbye::new(close::POLICY, "repeated unauthorized calls"));
-        }
-    }
-
     fn respond(&self, id: &str, outcome: &Result<Value, ErrorShape>) {
         self.shared.queue.respond(response(id, outcome));
     }
@@ -388,8 +174,6 @@ impl WsConnection {
     }
 }
 
-use crate::presence::Presence;
-
 impl Drop for WsConnection {
     // Also after a kill or a panic: nobody else knows that the connection is gone.
     fn drop(&mut self) {
@@ -407,32 +191,6 @@ fn invalid_frame(problem: &str) -> Result<Value, ErrorShape> {
         "invalid request frame: {problem}"
     )))
 }
-
-fn written(id: &str, answer: Answer) -> String {
-    match answer {
-        Ok(payload) => response(id, &Ok(payload)),
-        Err(refused) => match refused.payload {
-            Some(payload) => failed_response(id, &payload, &refused.error),
-            None => response(id, &Err(*refused.error)),
-        },
-    }
-}
-
-/// Where a test ends the process: the acknowledgement is on its way, and what it promised must hold.
-#[cfg(feature = "chaos")]
-async fn after_ack(method: &str, shared: &Shared) {
-    use openclaw_protocol::Method;
-
-    if Method::find(method).is_some_and(|method| method.is_idempotent) {
-        while !shared.queue.is_empty() {
-            tokio::task::yield_now().await;
-        }
-        drop(openclaw_runtime::fault::point_async!("ws.after_ack").await);
-    }
-}
-
-#[cfg(not(feature = "chaos"))]
-async fn after_ack(_method: &str, _shared: &Shared) {}
 
 async fn serve(upgrade: OnUpgrade, shared: Arc<Shared>, mailbox: Mailbox) -> Ended {
     let Ok(upgraded) = upgrade.await else {
