@@ -17,6 +17,10 @@ use crate::render;
 use crate::render::Tone;
 use crate::shell::Shell;
 
+mod service;
+
+use self::service::Service;
+
 #[derive(Debug, clap::Args)]
 pub(crate) struct StatusArgs {
     /// Don't connect; only look at files.
@@ -51,7 +55,9 @@ pub(crate) async fn run(args: &StatusArgs, shell: &Shell) -> CommandResult {
     } else {
         probe(&args.remote, shell, args.deep).await
     };
+    let service = Service::find(paths.profile.as_deref());
     let document = json!({
+        "service": service.as_ref().map(Service::json),
         "process": holder.as_ref().map(process),
         "config": { "path": loaded.path, "exists": loaded.exists, "valid": loaded.valid() },
         "stateDir": paths.state_dir,
@@ -61,6 +67,13 @@ pub(crate) async fn run(args: &StatusArgs, shell: &Shell) -> CommandResult {
     });
     shell.terminal.show(&document, |terminal| {
         let mut lines = vec![
+            format!(
+                "Service: {}",
+                service.as_ref().map_or_else(
+                    || "none installed; the units are in deploy/systemd".to_owned(),
+                    Service::line
+                )
+            ),
             match &holder {
                 Some(holder) => format!(
                     "Process: {} pid {}, port {}, up {}",
