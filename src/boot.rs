@@ -58,9 +58,16 @@ pub(crate) fn run(args: &RunArgs, shell: &Shell, loaded: &LoadedConfig) -> Comma
         );
     }
     let instance = Instance::claim(&lock, port.number)?;
+    // Who has the port is found out before the ledger is opened; a port that is taken between here and there is
+    // found out by the ingress.
+    let is_taken = std::net::TcpListener::bind(("127.0.0.1", port.number))
+        .is_err_and(|error| error.kind() == std::io::ErrorKind::AddrInUse);
     let runtime = openclaw_runtime::watchdog::build_runtime()
         .map_err(|error| CommandError::new(Kind::Io, format!("starting the runtime: {error}")))?;
     let outcome = runtime.block_on(async {
+        if is_taken {
+            return Err(port_taken(port.number).await);
+        }
         let telemetry = tell(args, shell, loaded)?;
         let target = telemetry.target.clone();
         let options = BootOptions {
@@ -111,7 +118,7 @@ async fn serve(
         %address,
         version = env!("CARGO_PKG_VERSION"),
         log = %telemetry.file.display(),
-        "listening"
+        "ready"
     );
     service::ready(&address);
     greet(address, shell)?;

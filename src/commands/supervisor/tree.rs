@@ -20,6 +20,8 @@ use crate::shell::Shell;
 const REDRAW_EVERY: Duration = Duration::from_millis(250);
 /// Queues and times move without events.
 const REFRESH_EVERY: Duration = Duration::from_secs(2);
+/// Beside the name and the state it fits a usual terminal.
+const LONGEST_NOTE: usize = 72;
 const CLEAR: &str = "\x1b[H\x1b[2J\x1b[3J";
 
 pub(super) fn params(path: Option<&str>, depth: Option<usize>) -> Value {
@@ -137,11 +139,11 @@ fn collect(node: &Value, branch: &str, below: &str, now_ms: i64, into: &mut Vec<
     }
     let last_exit = string(node, "lastExit");
     if !last_exit.is_empty() && last_exit != "normal" && last_exit != "ordered" {
-        facts.push(format!("last: {}", render::clean(&last_exit)));
+        facts.push(format!("last: {}", clip(&render::clean(&last_exit))));
     }
     let note = string(node, "note");
     if !note.is_empty() {
-        facts.push(render::clean(&note));
+        facts.push(clip(&render::clean(&note)));
     }
     if branch.is_empty()
         && let Some(since) = time("startedAtMs")
@@ -173,6 +175,15 @@ fn collect(node: &Value, branch: &str, below: &str, now_ms: i64, into: &mut Vec<
             into,
         );
     }
+}
+
+/// The start of a long text: a tree with wrapped lines is none. `--json` has all of it.
+fn clip(text: &str) -> String {
+    if text.chars().count() <= LONGEST_NOTE {
+        return text.to_owned();
+    }
+    let start: String = text.chars().take(LONGEST_NOTE - 1).collect();
+    format!("{}…", start.trim_end())
 }
 
 #[cfg(test)]
