@@ -1,0 +1,170 @@
+//! The command line as scripts use it: exit codes, one JSON document, silence where silence is due.
+
+use std::io::Read;
+use std::process::Output;
+use std::process::Stdio;
+use std::time::Duration;
+
+use openclaw_support::gateway::Home;
+use openclaw_support::gateway::TOKEN;
+use serde_json::Value;
+use serde_json::json;
+
+fn home() -> Home {
+    Home::new(env!("CARGO_BIN_EXE_openclaw"))
+}
+
+fn run(home: &Home, arguments: &[&str]) -> Output {
+    home.command(arguments).output().expect("it runs")
+}
+
+fn code(home: &Home, arguments: &[&str]) -> i32 {
+    run(home, arguments).status.code().expect("a code")
+}
+
+fn document(output: &Output) -> Value {
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {
+        let (out, problem) = (
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr),
+        );
+        panic!("no JSON document: {error}\n{out}\n{problem}")
+    })
+}
+
+#[test]
+fn each_kind_of_failure_has_its_own_code() {
+    let home = home().config(json!({}));
+    assert_eq!(code(&home, &["--version"]), 0);
+    assert_eq!(code(&home, &["--help"]), 0);
+    assert_eq!(code(&home, &["config", "get", "gateway.port"]), 0);
+    assert_eq!(code(&home, &["config", "get", "agents.defaults"]), 1);
+    assert_eq!(code(&home, &["frobnicate"]), 64);
+    assert_eq!(code(&home, &["--log-level", "loud", "gateway"]), 64);
+    let elsewhere = ["gateway", "call", "health", "--url", "ws://127.0.0.1:1"];
+    assert_eq!(
+        code(&home, &elsewhere),
+        64,
+        "stored credentials go nowhere else"
+    );
+    for down in [
+        vec!["health"],
+        vec!["status"],
+        vec!["gateway", "status"],
+        vec!["agent", "--message", "hi"],
+    ] {
+        assert_eq!(code(&home, &down), 69, "{down:?}");
+    }
+    std::fs::write(home.state().join("openclaw.json"), "{ gateway: {").expect("the config");
+    assert_eq!(code(&home, &["config", "validate"]), 78);
+}
+
+#[test]
+fn a_failure_is_a_document_too() {
+    let home = home().config(json!({}));
+    let output = run(&home, &["--json", "health"]);
+    let failure = document(&output);
+    assert_eq!(failure["ok"], false);
+    assert_eq!(failure["error"]["type"], "connect");
+    assert_eq!(failure["error"]["exitCode"], 69);
+    let message = failure["error"]["message"].as_str().expect("a message");
+    assert!(message.contains(&home.port().to_string()), "{message}");
+    assert!(output.stderr.is_empty());
+}
+
+#[test]
+fn a_reader_that_leaves_is_no_failure() {
+    let home = home();
+    let mut child = home
+        .command(&["completion", "--shell", "zsh"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    drop(child.stdout.take());
+    assert_eq!(child.wait().expect("it ends").code(), Some(0));
+    let mut said = String::new();
+    let mut stderr = child.stderr.take().expect("its errors");
+    stderr.read_to_string(&mut said).expect("its errors");
+    assert_eq!(said, "");
+}
+
+#[test]
+fn the_config_is_read_and_changed_without_a_gateway() {
+    let home = home();
+    assert_eq!(code(&home, &["config", "set", "gateway.port", "4321"]), 0);
+    let output = run(&home, &["config", "get", "gateway.port"]);
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "4321\n");
+    assert_eq!(
+        document(&run(&home, &["--json", "config", "get", "gateway"]))["port"],
+        4321
+    );
+    assert_eq!(code(&home, &["config", "unset", "gateway.port"]), 0);
+    assert_eq!(code(&home, &["config", "get", "gateway.port"]), 1);
+    assert_eq!(
+        code(&home, &["config", "set", "gateway.port", "no port"]),
+        78
+    );
+}
+
+#[tokio::test]
+async fn a_running_gateway_is_asked_and_stopped() {
+    let home = home().config(json!({}));
+    let mut gateway = home.start("");
+    gateway.ready().await;
+
+    let health = document(&run(&home, &["--json", "health"]));
+    assert_eq!(health["ok"], true, "{health}");
+    let status = document(&run(&home, &["status", "--all", "--json"]));
+    assert_eq!(status["local"]["process"]["pid"], gateway.pid());
+    assert_eq!(status["gateway"]["ok"], true);
+    let report = run(&home, &["status", "--all"]);
+    assert!(!String::from_utf8_lossy(&report.stdout).contains(TOKEN));
+
+    let answer = run(&home, &["agent", "--message", "hello"]);
+    let said = String::from_utf8_lossy(&answer.stdout);
+    assert!(answer.status.success() && said.trim().len() > 10, "{said}");
+    let answer = document(&run(&home, &["agent", "--message", "hello", "--json"]));
+    assert_eq!(answer["status"], "ok", "{answer}");
+    let sessions = document(&run(&home, &["sessions", "--json"]));
+    assert_eq!(
+        sessions["sessions"][0]["key"], "agent:main:main",
+        "{sessions}"
+    );
+
+    let tree = run(&home, &["supervisor", "tree"]);
+    let drawn = String::from_utf8_lossy(&tree.stdout);
+    assert!(
+        drawn.starts_with("gateway") && drawn.contains("router"),
+        "{drawn}"
+    );
+    assert_eq!(
+        code(&home, &["supervisor", "restart", "providers/builtin"]),
+        0
+    );
+    assert_eq!(code(&home, &["supervisor", "restart", "no/such/actor"]), 70);
+
+    let other = home
+        .command(&["health", "--token", "wrong-token-entirely"])
+        .output();
+    assert_eq!(other.expect("it runs").status.code(), Some(77));
+
+    let stopped = document(&run(&home, &["gateway", "stop", "--json"]));
+    assert_eq!(stopped["stopped"], true);
+    let status = gateway.exit(Duration::from_secs(5)).await.expect("it ends");
+    assert_eq!(status.code(), Some(0));
+    assert_eq!(
+        document(&run(&home, &["gateway", "stop", "--json"]))["stopped"],
+        false
+    );
+
+    let log = std::fs::read_to_string(home.state().join("gateway.log")).expect("the log");
+    assert!(!log.is_empty() && !log.contains(TOKEN) && !log.contains("wrong-token-entirely"));
+    for line in log.lines() {
+        let record: Value = serde_json::from_str(line).expect("each line is a record");
+        assert!(record["_meta"]["logLevelName"].is_string());
+    }
+    // Without a gateway the log and the conversations are read from the files.
+    assert_eq!(code(&home, &["logs", "--limit", "5"]), 0);
+    assert_eq!(code(&home, &["sessions"]), 0);
+}
