@@ -39,7 +39,14 @@ mod tests {
         for name in ["app.js", "style.css", "icon.svg"] {
             assert!(text.contains(name) && asset(name).is_some(), "{name}");
         }
-        for name in ["gateway.js", "chat.js", "tree.js", "markdown.js"] {
+        for name in [
+            "gateway.js",
+            "chat.js",
+            "sessions.js",
+            "tree.js",
+            "markdown.js",
+            "dom.js",
+        ] {
             assert_eq!(
                 asset(name).unwrap().media_type,
                 "text/javascript; charset=utf-8"
@@ -57,7 +64,15 @@ mod tests {
             page.matches("<script").count(),
             page.matches("<script type=\"module\" src=").count()
         );
-        for name in ["app.js", "gateway.js", "chat.js", "tree.js", "markdown.js"] {
+        for name in [
+            "app.js",
+            "gateway.js",
+            "chat.js",
+            "sessions.js",
+            "tree.js",
+            "markdown.js",
+            "dom.js",
+        ] {
             let script = String::from_utf8(asset(name).unwrap().bytes.into_owned()).unwrap();
             assert!(
                 !script.contains("innerHTML") && !script.contains("location.hash"),

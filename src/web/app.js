@@ -1,7 +1,8 @@
 // The page: who is connected, which conversation is open, what is shown where.
 
 import { Chat } from "./chat.js";
-import { Gateway, uuid } from "./gateway.js";
+import { Gateway } from "./gateway.js";
+import { Sessions } from "./sessions.js";
 import { Tree, span } from "./tree.js";
 
 /** Kept in this browser for this origin only; nothing is ever read from the address. */
@@ -23,10 +24,6 @@ const tree = new Tree({
   showCrash,
   confirm,
 });
-
-let defaults = { agent: "main", main: "agent:main:main" };
-let sessions = [];
-const unread = new Set();
 
 // === remembered things: a browser may forbid them ===
 
@@ -98,9 +95,9 @@ gateway.addEventListener("hello", ({ detail: { hello } }) => {
   $("login").close();
   $("version").textContent = hello.server?.version ? `v${hello.server.version}` : "";
   const given = hello.snapshot?.sessionDefaults;
-  if (given) defaults = { agent: given.defaultAgentId, main: given.mainSessionKey };
-  if (!chat.key) choose(recall(SESSION) ?? defaults.main);
-  listSessions();
+  if (given) sessions.settle(given.defaultAgentId, given.mainSessionKey);
+  if (!chat.key) choose(recall(SESSION) ?? sessions.main);
+  sessions.refresh();
 });
 
 gateway.addEventListener("refused", ({ detail: { error } }) => {
@@ -172,137 +169,26 @@ document.addEventListener("visibilitychange", () => {
 
 // === conversations ===
 
-function nameOf(row) {
-  const title = row.label || row.derivedTitle || row.displayName || row.subject;
-  if (title) return title;
-  const rest = row.key.split(":").slice(2);
-  if (row.key === defaults.main) return "Main conversation";
-  if (rest[0] === "dashboard" || rest[0] === "web") return "New conversation";
-  if (rest.length > 1) return `${rest[0]} ${rest.at(-1)}`;
-  return rest.join(":") || row.key;
-}
+const sessions = new Sessions({ gateway, list: $("sessions"), confirm });
 
-function placeOf(row) {
-  const agent = row.key.split(":")[1];
-  const channel = row.channel ?? row.lastChannel ?? "";
-  return [agent !== defaults.agent ? agent : "", channel === "webchat" ? "" : channel].filter(Boolean).join(" · ");
-}
-
-async function listSessions() {
-  try {
-    const answer = await gateway.call("sessions.list", {
-      limit: 100,
-      includeDerivedTitles: true,
-      includeLastMessage: true,
-    });
-    sessions = answer.sessions ?? [];
-  } catch {
-    return;
-  }
-  drawSessions();
-}
-
-function drawSessions() {
-  const rows = [...sessions];
-  for (const key of [chat.key, defaults.main]) {
-    if (key && !rows.some((row) => row.key === key)) rows.unshift({ key, updatedAt: null });
-  }
-  $("sessions").replaceChildren(
-    ...rows.map((row) => {
-      const item = document.createElement("li");
-      const button = document.createElement("button");
-      button.type = "button";
-      button.className = "session";
-      button.dataset.key = row.key;
-      if (row.key === chat.key) button.setAttribute("aria-current", "true");
-      const name = document.createElement("span");
-      name.className = "session-name";
-      name.textContent = nameOf(row);
-      const sub = document.createElement("span");
-      sub.className = "session-sub";
-      const place = placeOf(row);
-      const since = row.updatedAt ? ago(row.updatedAt) : "";
-      sub.textContent = [place, since].filter(Boolean).join(" · ") || "empty";
-      button.append(name, sub);
-      if (unread.has(row.key)) {
-        const dot = document.createElement("span");
-        dot.className = "unread";
-        dot.setAttribute("aria-label", "new messages");
-        button.append(dot);
-      }
-      button.addEventListener("click", () => choose(row.key));
-      item.append(button);
-      if (row.key !== defaults.main && row.updatedAt) {
-        const remove = document.createElement("button");
-        remove.type = "button";
-        remove.className = "icon-button remove";
-        remove.setAttribute("aria-label", `Delete ${nameOf(row)}`);
-        remove.append(useIcon("trash"));
-        remove.addEventListener("click", () => removeSession(row));
-        item.append(remove);
-      }
-      return item;
-    }),
-  );
-  const current = rows.find((row) => row.key === chat.key);
-  $("title").textContent = current ? nameOf(current) : "OpenClaw";
-  document.title = current ? `${nameOf(current)} · OpenClaw` : "OpenClaw";
-}
-
-function useIcon(name) {
-  const space = "http://www.w3.org/2000/svg";
-  const svg = document.createElementNS(space, "svg");
-  const use = document.createElementNS(space, "use");
-  use.setAttribute("href", `#i-${name}`);
-  svg.setAttribute("aria-hidden", "true");
-  svg.append(use);
-  return svg;
-}
-
-function ago(ms) {
-  const past = Date.now() - ms;
-  if (past < 60_000) return "now";
-  const format = new Intl.RelativeTimeFormat(undefined, { style: "narrow", numeric: "auto" });
-  if (past < 3_600_000) return format.format(-Math.floor(past / 60_000), "minute");
-  if (past < 86_400_000) return format.format(-Math.floor(past / 3_600_000), "hour");
-  return format.format(-Math.floor(past / 86_400_000), "day");
-}
+sessions.addEventListener("choose", ({ detail: { key } }) => choose(key));
+sessions.addEventListener("drawn", ({ detail: { name } }) => {
+  $("title").textContent = name || "OpenClaw";
+  document.title = name ? `${name} · OpenClaw` : "OpenClaw";
+});
 
 async function choose(key) {
   remember(SESSION, key);
-  unread.delete(key);
   drawers(null);
   const opening = chat.open(key);
-  drawSessions();
+  sessions.select(key);
   await opening;
   if (!touch.matches) $("message").focus();
 }
 
-async function removeSession(row) {
-  const sure = await confirm({
-    title: "Delete this conversation?",
-    text: `“${nameOf(row)}” disappears from the list; its file is kept beside the others as deleted.`,
-    yes: "Delete",
-  });
-  if (!sure) return;
-  try {
-    await gateway.call("sessions.delete", { key: row.key });
-    sessions = sessions.filter((other) => other.key !== row.key);
-    if (chat.key === row.key) choose(defaults.main);
-  } catch (error) {
-    await confirm({ title: "It can't be deleted", text: error.message, yes: "" });
-  }
-  listSessions();
-}
-
-$("new-session").addEventListener("click", () => choose(`agent:${defaults.agent}:dashboard:${uuid()}`));
-
-let listing = null;
+$("new-session").addEventListener("click", () => choose(sessions.fresh()));
 chat.addEventListener("activity", ({ detail }) => {
-  if (detail.state === "delta") return;
-  if (detail.sessionKey !== chat.key) unread.add(detail.sessionKey);
-  clearTimeout(listing);
-  listing = setTimeout(listSessions, 300);
+  if (detail.state !== "delta") sessions.heard(detail.sessionKey);
 });
 
 // === writing ===

@@ -1,5 +1,6 @@
 // One conversation on the screen: its history, the answers that are coming, and what was sent but not yet acknowledged.
 
+import { icon, make } from "./dom.js";
 import { uuid } from "./gateway.js";
 import { render } from "./markdown.js";
 
@@ -8,22 +9,6 @@ const HISTORY = 200;
 const STAMP = /^\[\w{3} \d{4}-\d\d-\d\d \d\d:\d\d [^\]\n]+\]\s/;
 /** This close to the end, in pixels, the view follows what is added. */
 const NEAR_END = 48;
-
-function make(tag, className = "", text = "") {
-  const node = document.createElement(tag);
-  if (className) node.className = className;
-  if (text) node.textContent = text;
-  return node;
-}
-
-function icon(name) {
-  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-  const use = document.createElementNS("http://www.w3.org/2000/svg", "use");
-  use.setAttribute("href", `#i-${name}`);
-  svg.setAttribute("aria-hidden", "true");
-  svg.append(use);
-  return svg;
-}
 
 /** The text of a message, whichever way it is written. */
 export function textOf(message) {

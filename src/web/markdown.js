@@ -1,5 +1,7 @@
 // Markdown to DOM nodes. No HTML of the text is ever interpreted: everything becomes text nodes in elements made here.
 
+import { make } from "./dom.js";
+
 const FENCE = /^(\s*)(```+|~~~+)\s*([\w+#.-]*)/;
 const HEADING = /^(#{1,6})\s+(.*)$/;
 const RULE = /^\s*([-*_])(\s*\1){2,}\s*$/;
@@ -19,7 +21,7 @@ function blocks(lines, into, depth) {
   let paragraph = [];
   const flush = () => {
     if (paragraph.length) {
-      const p = element("p");
+      const p = make("p");
       inline(paragraph.join("\n"), p);
       into.append(p);
       paragraph = [];
@@ -50,7 +52,7 @@ function blocks(lines, into, depth) {
     if (heading) {
       flush();
       // The page's own headings are h1 and h2.
-      const h = element(`h${Math.min(6, heading[1].length + 2)}`);
+      const h = make(`h${Math.min(6, heading[1].length + 2)}`);
       inline(heading[2].replace(/\s+#+$/, ""), h);
       into.append(h);
       at += 1;
@@ -58,7 +60,7 @@ function blocks(lines, into, depth) {
     }
     if (RULE.test(line)) {
       flush();
-      into.append(element("hr"));
+      into.append(make("hr"));
       at += 1;
       continue;
     }
@@ -66,7 +68,7 @@ function blocks(lines, into, depth) {
       flush();
       const body = [];
       while (at < lines.length && QUOTE.test(lines[at])) body.push(QUOTE.exec(lines[at++])[1]);
-      const quote = element("blockquote");
+      const quote = make("blockquote");
       blocks(body, quote, depth + 1);
       into.append(quote);
       continue;
@@ -95,7 +97,7 @@ function list(lines, start, into, depth) {
   const first = ITEM.exec(lines[start]);
   const indent = first[1].length;
   const ordered = /\d/.test(first[2]);
-  const ul = element(ordered ? "ol" : "ul");
+  const ul = make(ordered ? "ol" : "ul");
   if (ordered) ul.start = Number.parseInt(first[2], 10);
   let at = start;
   while (at < lines.length) {
@@ -120,7 +122,7 @@ function list(lines, start, into, depth) {
       }
       at += 1;
     }
-    const li = element("li");
+    const li = make("li");
     if (body.length === 1) inline(body[0], li);
     else blocks(body, li, depth + 1);
     ul.append(li);
@@ -139,20 +141,20 @@ function cells(line) {
 }
 
 function table(head, rows) {
-  const frame = element("div", "table-frame");
-  const t = element("table");
+  const frame = make("div", "table-frame");
+  const t = make("table");
   const row = (texts, tag) => {
-    const tr = element("tr");
+    const tr = make("tr");
     for (let i = 0; i < head.length; i += 1) {
-      const cell = element(tag);
+      const cell = make(tag);
       inline(texts[i] ?? "", cell);
       tr.append(cell);
     }
     return tr;
   };
-  const thead = element("thead");
+  const thead = make("thead");
   thead.append(row(head, "th"));
-  const tbody = element("tbody");
+  const tbody = make("tbody");
   tbody.append(...rows.map((texts) => row(texts, "td")));
   t.append(thead, tbody);
   frame.append(t);
@@ -160,16 +162,16 @@ function table(head, rows) {
 }
 
 function code(text, language) {
-  const frame = element("div", "code");
-  const head = element("div", "code-head");
-  head.append(element("span", "", language || "code"));
-  const copy = element("button", "copy", "Copy");
+  const frame = make("div", "code");
+  const head = make("div", "code-head");
+  head.append(make("span", "", language || "code"));
+  const copy = make("button", "copy", "Copy");
   copy.type = "button";
   copy.dataset.copy = text;
   head.append(copy);
-  const pre = element("pre");
+  const pre = make("pre");
   pre.tabIndex = 0;
-  pre.append(element("code", "", text));
+  pre.append(make("code", "", text));
   frame.append(head, pre);
   return frame;
 }
@@ -184,7 +186,7 @@ function inline(text, into, depth = 0) {
     last = found.index + found[0].length;
     const part = found.groups;
     if (part.code !== undefined) {
-      into.append(element("code", "", part.code.replace(/^ (.*) $/s, "$1")));
+      into.append(make("code", "", part.code.replace(/^ (.*) $/s, "$1")));
     } else if (part.strong !== undefined) {
       into.append(nested("strong", part.strong, depth));
     } else if (part.gone !== undefined) {
@@ -198,14 +200,14 @@ function inline(text, into, depth = 0) {
     } else if (part.escaped !== undefined) {
       into.append(part.escaped);
     } else {
-      into.append(element("br"));
+      into.append(make("br"));
     }
   }
   if (last < text.length) into.append(text.slice(last));
 }
 
 function nested(tag, text, depth) {
-  const node = element(tag);
+  const node = make(tag);
   if (depth < 3) inline(text, node, depth + 1);
   else node.textContent = text;
   return node;
@@ -220,18 +222,11 @@ function link(href, label, depth) {
     safe = false;
   }
   if (!safe) return document.createTextNode(label === href ? href : `${label} (${href})`);
-  const a = element("a");
+  const a = make("a");
   a.href = href;
   a.rel = "noopener noreferrer nofollow";
   a.target = "_blank";
   if (depth < 3) inline(label, a, depth + 1);
   else a.textContent = label;
   return a;
-}
-
-function element(tag, className = "", text = "") {
-  const node = document.createElement(tag);
-  if (className) node.className = className;
-  if (text) node.textContent = text;
-  return node;
 }

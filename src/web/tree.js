@@ -215,6 +215,7 @@ export class Tree {
       ["queue", node.capacity ? `${node.queued ?? 0} of ${node.capacity}` : ""],
       ["handling", node.current],
       ["last end", node.lastExit],
+      ["note", node.note?.length > 80 ? node.note : ""],
     ].filter(([, value]) => value !== undefined && value !== null && value !== "");
     if (!row.detail.firstChild) {
       const dl = document.createElement("dl");
