@@ -1,4 +1,5 @@
 //! The command line as scripts use it: exit codes, one JSON document, silence where silence is due.
+#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // a test may
 
 use std::io::Read;
 use std::process::Output;
