@@ -61,10 +61,19 @@ pub struct Recorded {
     pub refused: Option<String>,
 }
 
+/// Makes the reply to a request that has none in the script.
+struct Otherwise(Box<dyn Fn(&Value) -> Reply + Send>);
+
+impl std::fmt::Debug for Otherwise {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Otherwise")
+    }
+}
+
 #[derive(Debug)]
 struct State {
     script: Mutex<VecDeque<Reply>>,
-    otherwise: Mutex<Reply>,
+    otherwise: Mutex<Otherwise>,
     requests: Mutex<Vec<Recorded>>,
     models: Mutex<Vec<String>>,
     recording: AtomicBool,
@@ -87,7 +96,7 @@ impl FakeModel {
         let addr = listener.local_addr().expect("an address");
         let state = Arc::new(State {
             script: Mutex::default(),
-            otherwise: Mutex::new(Reply::text("ok")),
+            otherwise: Mutex::new(Otherwise(Box::new(|_| Reply::text("ok")))),
             requests: Mutex::default(),
             models: Mutex::new(vec!["fake-1".to_owned()]),
             recording: AtomicBool::new(true),
@@ -133,7 +142,12 @@ impl FakeModel {
 
     /// Answers with this when the script is over.
     pub fn otherwise(&self, reply: Reply) {
-        *self.state.otherwise.lock().unwrap() = reply;
+        self.answer_with(move |_| reply.clone());
+    }
+
+    /// Answers with what this makes of a request's body when the script is over.
+    pub fn answer_with(&self, answer: impl Fn(&Value) -> Reply + Send + 'static) {
+        *self.state.otherwise.lock().unwrap() = Otherwise(Box::new(answer));
     }
 
     /// For benchmarks: keeps no requests.
@@ -216,9 +230,9 @@ impl Drop for FakeModel {
 }
 
 impl State {
-    fn next_reply(&self) -> Reply {
+    fn next_reply(&self, body: &Value) -> Reply {
         let scripted = self.script.lock().unwrap().pop_front();
-        scripted.unwrap_or_else(|| self.otherwise.lock().unwrap().clone())
+        scripted.unwrap_or_else(|| (self.otherwise.lock().unwrap().0)(body))
     }
 
     fn record(&self, request: impl FnOnce() -> Recorded) {

@@ -135,7 +135,7 @@ async fn answer(request: &Request, write: &mut OwnedWriteHalf, state: &State) ->
     if let Err((status, kind, text)) = verdict {
         return send(write, status, &wire::error(wire, kind, &text), None).await;
     }
-    let reply = state.next_reply();
+    let reply = state.next_reply(&body);
     let _open = Open::new(state);
     play(wire, &reply, &body, write).await
 }
