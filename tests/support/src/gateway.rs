@@ -1,12 +1,14 @@
 //! The gateway under test: the real binary in a process of its own, with an empty home.
 
 use std::fs::File;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+
+use crate::client::{Client, Hello};
 
 /// The token every test gateway is configured with.
 pub const TOKEN: &str = "test-token-0123456789abcdef";
@@ -182,6 +184,14 @@ impl Gateway {
             );
             pause().await;
         }
+    }
+
+    /// A client with every right.
+    pub async fn client(&self) -> Client {
+        let address = SocketAddr::from(([127, 0, 0, 1], self.port));
+        Client::connect(address, Hello::new(3, 4).token(TOKEN))
+            .await
+            .expect("the gateway takes a client")
     }
 
     pub fn try_exit(&mut self) -> Option<ExitStatus> {

@@ -153,10 +153,11 @@ pub(super) fn chaos(call: Call) -> Outcome {
             Ok(json!({ "ok": true }))
         }
         "hits" => Ok(json!({ "hits": fault::hits() })),
-        other => {
-            let message = format!("\"{other}\" is done by arming a fault point");
-            Err(ErrorShape::invalid(message))
-        }
+        // The next mail of that actor.
+        action @ ("panic" | "hang") => fault::arm(&format!("handle.{path}={action}@1"))
+            .map(|()| json!({ "ok": true }))
+            .map_err(|error| ErrorShape::invalid(error.to_string())),
+        other => Err(ErrorShape::invalid(format!("unknown action \"{other}\""))),
     };
     Outcome::now(answer)
 }

@@ -66,10 +66,17 @@ impl Action {
     #[allow(clippy::panic)]
     pub(super) fn end_here(self, point: &str) -> Result<(), Injected> {
         if self == Action::Abort {
-            std::process::abort();
+            kill_self();
         }
         std::panic::panic_any(format!("fault injected at {point}"));
     }
+}
+
+/// SIGKILL: no handler, no buffer and no drop gets a last word.
+fn kill_self() -> ! {
+    use rustix::process::{Signal, getpid, kill_process};
+    drop(kill_process(getpid(), Signal::KILL));
+    std::process::abort();
 }
 
 impl Faults {

@@ -288,7 +288,12 @@ impl<A: Actor> Life<A> {
             trace,
         );
         let entered = span.enter();
-        let result = self.run(kind, trace, |actor, ctx| actor.handle(mail, ctx));
+        let result = self.run(kind, trace, |actor, ctx| {
+            // Any handler can be made to misbehave: `handle.<path of the actor>`.
+            #[cfg(feature = "chaos")]
+            crate::fault::point(&format!("handle.{}", ctx.path()))?;
+            actor.handle(mail, ctx)
+        });
         drop(entered);
         self.guard.slot.vitals.handled_one();
         self.guard.directory.totals().mail.fetch_add(1, Relaxed);

@@ -1,0 +1,103 @@
+//! A client with as little of its own cost as there can be: one socket, text frames, no event handling.
+
+use futures_util::{SinkExt, StreamExt};
+use openclaw_support::gateway::TOKEN;
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
+
+pub struct Socket {
+    stream: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    next: u64,
+}
+
+impl Socket {
+    /// Opens a socket and waits for hello-ok.
+    pub async fn open(port: u16) -> Self {
+        let limits = WebSocketConfig::default()
+            .read_buffer_size(4096)
+            .write_buffer_size(0);
+        let (stream, _) =
+            connect_async_with_config(format!("ws://127.0.0.1:{port}/"), Some(limits), true)
+                .await
+                .expect("the gateway accepts a socket");
+        let mut socket = Self { stream, next: 0 };
+        socket.frame(r#""connect.challenge""#).await;
+        let hello = socket
+            .request(
+                "connect",
+                json!({
+                    "minProtocol": 3, "maxProtocol": 4, "role": "operator",
+                    "scopes": ["operator.admin", "operator.read", "operator.write"],
+                    "client": { "id": "gateway-client", "version": "bench", "platform": "linux", "mode": "backend" },
+                    "auth": { "token": TOKEN },
+                }),
+            )
+            .await;
+        assert!(hello.contains("hello-ok"), "no hello-ok: {hello}");
+        socket
+    }
+
+    /// Sends a request and returns the text of its response; other frames are passed over.
+    pub async fn request(&mut self, method: &str, params: Value) -> String {
+        self.next += 1;
+        let id = format!("b{}", self.next);
+        let frame = json!({ "type": "req", "id": id, "method": method, "params": params });
+        self.stream
+            .send(Message::text(frame.to_string()))
+            .await
+            .expect("the frame is sent");
+        let wanted = format!(r#""id":"{id}""#);
+        loop {
+            let text = self.frame("").await;
+            if text.contains(r#""type":"res""#) && text.contains(&wanted) {
+                return text;
+            }
+        }
+    }
+
+    /// Waits for a frame that contains `part`.
+    pub async fn frame(&mut self, part: &str) -> String {
+        loop {
+            let frame = self
+                .stream
+                .next()
+                .await
+                .expect("the socket stays open")
+                .expect("a frame");
+            if let Message::Text(text) = frame
+                && text.contains(part)
+            {
+                return text.as_str().to_owned();
+            }
+        }
+    }
+
+    /// One whole turn: from `chat.send` to the final `chat` event of its run.
+    pub async fn turn(&mut self, session: &str, run: &str) {
+        self.next += 1;
+        let frame = json!({
+            "type": "req", "id": format!("b{}", self.next), "method": "chat.send",
+            "params": { "sessionKey": session, "message": "hello", "idempotencyKey": run },
+        });
+        self.stream
+            .send(Message::text(frame.to_string()))
+            .await
+            .expect("the frame is sent");
+        let run = format!(r#""runId":"{run}""#);
+        loop {
+            let text = self.frame(r#""state":"#).await;
+            if text.contains(&run) {
+                if text.contains(r#""state":"final""#) {
+                    return;
+                }
+                assert!(
+                    !text.contains(r#""state":"error""#),
+                    "a turn failed: {text}"
+                );
+            }
+        }
+    }
+}
