@@ -1,5 +1,13 @@
 //! Every promise of docs/guarantees.md names the test that proves it, and that test exists.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout
+)]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
@@ -41,13 +49,15 @@ fn collect(folder: &Path, into: &mut BTreeSet<String>) {
             }
         } else if path.extension().is_some_and(|ending| ending == "rs") {
             let text = fs::read_to_string(&path).expect("a source file");
-            let mut attributed = false;
+            // The ledger's suite is run over both stores by a macro that carries the attribute.
+            let suite = path.to_string_lossy().contains("/tests/suite/");
+            let mut attributed = suite;
             for line in text.lines().map(str::trim) {
                 if line.starts_with("#[test]") || line.starts_with("#[tokio::test") {
                     attributed = true;
                 } else if attributed && let Some((_, rest)) = line.split_once("fn ") {
                     into.insert(rest.split(['(', '<']).next().unwrap_or_default().to_owned());
-                    attributed = false;
+                    attributed = suite;
                 }
             }
         }

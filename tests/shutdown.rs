@@ -1,5 +1,13 @@
 //! Ending: an ordered stop is quick, a second signal is quicker, and unfinished work goes on after the next start.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout
+)]
+
 use std::time::{Duration, Instant};
 
 use openclaw_support::gateway::{Home, free_port};

@@ -4,6 +4,14 @@
 //! over Telegram and over the WebSocket, and waits for its death. The next round boots on what is left. At the end
 //! one clean run drains everything, and the oracle compares what the fakes saw with what was sent.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout
+)]
+
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
@@ -140,7 +148,7 @@ impl Scene {
                 let person = PEOPLE[(round + beat) % PEOPLE.len()];
                 let marker = format!("m{round}x{beat}y");
                 // Every second message makes the model use a tool first.
-                let text = if (round + beat / 20) % 2 == 0 {
+                let text = if (round + beat / 20).is_multiple_of(2) {
                     format!("tool {marker}")
                 } else {
                     marker.clone()
@@ -235,7 +243,7 @@ impl Scene {
             );
             match answers.first() {
                 Some(answer) => {
-                    assert_eq!(answer.chat, *chat, "{marker} was answered in another chat")
+                    assert_eq!(answer.chat, *chat, "{marker} was answered in another chat");
                 }
                 None => assert!(
                     unknown.iter().any(|text| text.contains(marker.as_str()))

@@ -14,7 +14,7 @@ use crate::socket::Socket;
 use crate::table::Table;
 
 /// Size, start to listening, start to hello-ok.
-pub async fn starts(bin: &str, scale: usize, table: &mut Table) {
+pub(crate) async fn starts(bin: &str, scale: usize, table: &mut Table) {
     let size = std::fs::metadata(bin)
         .map(|file| file.len())
         .unwrap_or_default();
@@ -39,7 +39,7 @@ pub async fn starts(bin: &str, scale: usize, table: &mut Table) {
 }
 
 /// Memory and CPU at rest, `health`, idle sockets.
-pub async fn idle(bin: &str, scale: usize, table: &mut Table) {
+pub(crate) async fn idle(bin: &str, scale: usize, table: &mut Table) {
     let telegram = FakeTelegram::start().await;
     let home = Home::new(bin).config(json!({
         "channels": { "telegram": { "botToken": BOT, "apiRoot": telegram.root() } },
@@ -93,7 +93,7 @@ pub async fn idle(bin: &str, scale: usize, table: &mut Table) {
 }
 
 /// Whole turns against a model that answers at once.
-pub async fn turns(bin: &str, scale: usize, table: &mut Table) {
+pub(crate) async fn turns(bin: &str, scale: usize, table: &mut Table) {
     let model = FakeModel::start().await;
     model.stop_recording();
     let home = Home::new(bin).config(model.config(Wire::Openai));

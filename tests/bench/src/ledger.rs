@@ -11,7 +11,7 @@ use openclaw_protocol::message::Inbound;
 use crate::sample::{Sample, ms};
 use crate::table::Table;
 
-pub async fn rows(scale: usize, table: &mut Table) {
+pub(crate) async fn rows(scale: usize, table: &mut Table) {
     for writers in [1, 8, 64] {
         let dir = tempfile::tempdir().expect("a temp folder");
         let (ledger, thread) =

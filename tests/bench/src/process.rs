@@ -4,12 +4,12 @@ use std::time::{Duration, Instant};
 
 /// Memory of a process in KiB, from `/proc/<pid>/smaps_rollup`.
 #[derive(Debug, Clone, Copy)]
-pub struct Memory {
-    pub rss: u64,
-    pub pss: u64,
+pub(crate) struct Memory {
+    pub(crate) rss: u64,
+    pub(crate) pss: u64,
 }
 
-pub fn memory(pid: u32) -> Memory {
+pub(crate) fn memory(pid: u32) -> Memory {
     let text = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
     let field = |name: &str| {
         text.lines()
@@ -30,7 +30,7 @@ pub fn memory(pid: u32) -> Memory {
 }
 
 /// CPU time a process has used, user and system, from `/proc/<pid>/stat` (clock ticks of 10 ms).
-pub fn cpu(pid: u32) -> Duration {
+pub(crate) fn cpu(pid: u32) -> Duration {
     let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     let after = text.rsplit(") ").next().unwrap_or_default();
     let ticks: u64 = after
@@ -43,7 +43,7 @@ pub fn cpu(pid: u32) -> Duration {
 }
 
 /// Time from `started` until something accepts connections on `port`.
-pub fn until_listening(port: u16, started: Instant) -> Duration {
+pub(crate) fn until_listening(port: u16, started: Instant) -> Duration {
     loop {
         if std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() {
             return started.elapsed();

@@ -8,14 +8,14 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
 
-pub struct Socket {
+pub(crate) struct Socket {
     stream: WebSocketStream<MaybeTlsStream<TcpStream>>,
     next: u64,
 }
 
 impl Socket {
     /// Opens a socket and waits for hello-ok.
-    pub async fn open(port: u16) -> Self {
+    pub(crate) async fn open(port: u16) -> Self {
         let limits = WebSocketConfig::default()
             .read_buffer_size(4096)
             .write_buffer_size(0);
@@ -41,7 +41,7 @@ impl Socket {
     }
 
     /// Sends a request and returns the text of its response; other frames are passed over.
-    pub async fn request(&mut self, method: &str, params: Value) -> String {
+    pub(crate) async fn request(&mut self, method: &str, params: Value) -> String {
         self.next += 1;
         let id = format!("b{}", self.next);
         let frame = json!({ "type": "req", "id": id, "method": method, "params": params });
@@ -59,7 +59,7 @@ impl Socket {
     }
 
     /// Waits for a frame that contains `part`.
-    pub async fn frame(&mut self, part: &str) -> String {
+    pub(crate) async fn frame(&mut self, part: &str) -> String {
         loop {
             let frame = self
                 .stream
@@ -76,7 +76,7 @@ impl Socket {
     }
 
     /// One whole turn: from `chat.send` to the final `chat` event of its run.
-    pub async fn turn(&mut self, session: &str, run: &str) {
+    pub(crate) async fn turn(&mut self, session: &str, run: &str) {
         self.next += 1;
         let frame = json!({
             "type": "req", "id": format!("b{}", self.next), "method": "chat.send",

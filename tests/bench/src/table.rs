@@ -5,16 +5,16 @@ use std::fs;
 use std::io;
 
 #[derive(Debug, Default)]
-pub struct Table(Vec<[String; 3]>);
+pub(crate) struct Table(Vec<[String; 3]>);
 
 impl Table {
     /// Adds a row: what, how much, and the target (or "").
-    pub fn row(&mut self, what: &str, figure: impl Into<String>, target: &str) {
+    pub(crate) fn row(&mut self, what: &str, figure: impl Into<String>, target: &str) {
         self.0.push([what.into(), figure.into(), target.into()]);
     }
 
     /// Replaces what stands between the two marks of the page.
-    pub fn write(&self, path: &str) -> io::Result<()> {
+    pub(crate) fn write(&self, path: &str) -> io::Result<()> {
         const MARKS: [&str; 2] = ["<!-- figures -->", "<!-- end of figures -->"];
         let page = fs::read_to_string(path)?;
         let missing = || io::Error::other(format!("{path} lacks the marks {MARKS:?}"));
