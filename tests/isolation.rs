@@ -197,10 +197,13 @@ async fn a_hung_model_call_ends_at_its_deadline_and_only_its_session_waits() {
         "the other session took {other:?}"
     );
     let alpha = &scene.alpha;
-    wait_until("a notice to the person", Duration::from_secs(15), || {
-        !alpha.sent().is_empty()
-    })
-    .await;
+    let told = alpha.wait_sent(1, Duration::from_secs(60));
+    if tokio::time::timeout(Duration::from_secs(15), told)
+        .await
+        .is_err()
+    {
+        panic!("no notice to the person:\n{}", gateway.output());
+    }
     answered(&scene.alpha, 1, "next", Duration::from_secs(10)).await;
     assert_eq!(
         restarts(&mut client, "telegram").await,

@@ -102,6 +102,8 @@ pub struct Account {
 pub const CHANNELS: &str = "channels";
 /// An account that keeps failing is tried again this often; a person can do it at once.
 const PARKED_FOR: Duration = Duration::from_secs(300);
+/// A handler takes microseconds; one that takes this long will not end, and its account should be back within a second.
+const MAX_HANDLE: Duration = Duration::from_millis(500);
 
 impl Account {
     /// Makes an account on its platform.
@@ -153,12 +155,14 @@ pub fn spec_for(account: Arc<Account>, deps: &ChannelDeps) -> ChildSpec {
         .backoff(Duration::from_millis(200), seconds(300), seconds(60))
         .intensity(5, seconds(120))
         .park(PARKED_FOR)
+        .max_handle(MAX_HANDLE)
         .shutdown(Shutdown::Within(seconds(2)));
     let send = ChildSpec::actor::<SendActor>("send", args)
         .fingerprint_of(&facts)
         .backoff(Duration::from_millis(200), seconds(60), seconds(60))
         .intensity(5, seconds(120))
         .park(PARKED_FOR)
+        .max_handle(MAX_HANDLE)
         .shutdown(Shutdown::Within(seconds(5)));
     ChildSpec::supervisor(id.as_str(), Strategy::OneForOne, vec![poll, send])
         .kind("account")

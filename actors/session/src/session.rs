@@ -256,6 +256,10 @@ impl Session {
                 session = %self.args.key, row = live.row.seq, exit = %exit.exit,
                 "a turn ended before its commit; its row is tried again"
             );
+            // Its commit may have been on the way: then the answer stands in the outbox, and nobody was told.
+            for account in self.deps().ledger.open_accounts() {
+                openclaw_channel::nudge_outbox(&self.deps().directory, &account);
+            }
             self.crash = Some(match exit.exit.crash() {
                 Some(crash) => crash.to_string(),
                 None => exit.exit.to_string(),

@@ -364,8 +364,8 @@ impl Actor for Turn {
             return Ok(());
         }
         match exit.exit {
-            // Cancelled by this turn; nobody waits for it.
-            Exit::Killed(KillReason::Abort) => Ok(()),
+            // Cancelled by this turn, or its deadline came just before that; nobody waits for it.
+            Exit::Killed(KillReason::Abort | KillReason::Deadline) => Ok(()),
             _ => Err(ExitError::child(exit)),
         }
     }

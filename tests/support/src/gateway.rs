@@ -153,9 +153,11 @@ impl Gateway {
         format!("http://127.0.0.1:{}{path}", self.port)
     }
 
-    /// What the process has printed.
+    /// What the process has printed and logged.
     pub fn output(&self) -> String {
-        std::fs::read_to_string(&self.log).unwrap_or_default()
+        let printed = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let logged = self.log.with_file_name("state").join("gateway.log");
+        printed + &std::fs::read_to_string(logged).unwrap_or_default()
     }
 
     /// Waits until the intake is open.
