@@ -172,7 +172,14 @@ async fn an_endless_loop_in_one_handler_is_replaced_while_the_rest_goes_on() {
         other < quiet + Duration::from_millis(500),
         "the other account took {other:?}, before {quiet:?}"
     );
-    answered(&scene.alpha, 1, "after-a", Duration::from_secs(10)).await;
+    push(&scene.alpha, 1, "after-a");
+    let told = scene.alpha.wait_sent(2, Duration::from_secs(60));
+    if tokio::time::timeout(Duration::from_secs(10), told)
+        .await
+        .is_err()
+    {
+        panic!("the victim is not back:\n{}", gateway.output());
+    }
     assert_eq!(
         restarts(&mut client, "telegram/beta").await,
         0,

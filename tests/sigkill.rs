@@ -64,6 +64,15 @@ const KILLS: usize = 200;
 /// The people who write; each has a chat of their own.
 const PEOPLE: [i64; 3] = [101, 102, 103];
 
+/// States of rows that somebody still has to do something about.
+const OPEN: [&str; 5] = [
+    "\"pending\"",
+    "\"running\"",
+    "\"interrupted\"",
+    "\"prepared\"",
+    "\"attempting\"",
+];
+
 struct Scene {
     home: Home,
     telegram: FakeTelegram,
@@ -178,8 +187,15 @@ impl Scene {
         let deadline = Instant::now() + Duration::from_secs(60);
         loop {
             let status = metrics(&gateway.url("/metrics")).await;
-            let open = |name: &str| status.get(name).copied().unwrap_or_default();
-            if open("inbox_open") == 0.0 && open("outbox_open") == 0.0 {
+            let open: f64 = status
+                .iter()
+                .filter(|(name, _)| {
+                    name.contains("box_rows{") && OPEN.iter().any(|state| name.contains(state))
+                })
+                .map(|(_, count)| count)
+                .sum();
+            // An empty page is one that could not be read.
+            if !status.is_empty() && open == 0.0 {
                 break;
             }
             assert!(
@@ -414,7 +430,7 @@ async fn say(port: u16, key: &str) -> bool {
         .is_some()
 }
 
-/// Unlabelled gauges of the metrics page, without their prefix.
+/// The values of the metrics page by name and labels.
 async fn metrics(url: &str) -> BTreeMap<String, f64> {
     let Ok(answer) = reqwest::get(url).await else {
         return BTreeMap::new();
@@ -423,7 +439,7 @@ async fn metrics(url: &str) -> BTreeMap<String, f64> {
     text.lines()
         .filter(|line| !line.starts_with('#'))
         .filter_map(|line| {
-            let (name, value) = line.split_once(' ')?;
+            let (name, value) = line.rsplit_once(' ')?;
             Some((
                 name.strip_prefix("openclaw_")?.to_owned(),
                 value.parse().ok()?,

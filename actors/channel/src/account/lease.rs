@@ -7,10 +7,15 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
+use std::time::Duration;
 
 use openclaw_protocol::AccountKey;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::Semaphore;
+
+/// A killed request ends in microseconds; a predecessor that holds its lease for longer is one whose thread never
+/// came back.
+const PREDECESSOR: Duration = Duration::from_millis(200);
 
 /// The credentials being polled with. Cheap to clone.
 #[derive(Debug, Clone, Default)]
@@ -51,11 +56,28 @@ impl Leases {
             }
             Arc::clone(&entry.one)
         };
+        if let Ok(Ok(permit)) = tokio::time::timeout(PREDECESSOR, one.acquire_owned()).await {
+            return Ok(Lease { _permit: permit });
+        }
+        // The predecessor was abandoned with the lease in its hand; its requests ended with its tasks.
+        let one = Arc::new(Semaphore::new(1));
+        let held = Held {
+            by: account.clone(),
+            one: Arc::clone(&one),
+        };
+        self.put(credential, held);
+        // The semaphore is new and never closed.
         let permit = one.acquire_owned().await;
-        // The semaphore is never closed.
         permit
             .map(|permit| Lease { _permit: permit })
             .map_err(|_| account.clone())
+    }
+}
+
+impl Leases {
+    fn put(&self, credential: u64, held: Held) {
+        let mut all = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        all.insert(credential, held);
     }
 }
 
@@ -85,5 +107,19 @@ mod tests {
         assert!(futures_util::poll!(second.as_mut()).is_pending());
         drop(lease);
         second.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_lease_that_an_abandoned_predecessor_keeps_is_replaced() {
+        let leases = Leases::default();
+        let home = AccountKey::new("telegram", "home");
+        let lost = leases.take(1, &home).await.unwrap();
+        let second = leases.take(1, &home).await.unwrap();
+        let third = leases.take(1, &home);
+        tokio::pin!(third);
+        drop(lost); // belongs to nobody any more
+        assert!(futures_util::poll!(third.as_mut()).is_pending());
+        drop(second);
+        third.await.unwrap();
     }
 }
