@@ -4,6 +4,8 @@ use std::io;
 use std::path::Path;
 use std::process::Command;
 use std::process::Stdio;
+use std::sync::Mutex;
+use std::sync::PoisonError;
 
 /// The files a new workspace begins with.
 const SEEDS: [(&str, &str); 7] = [
@@ -27,6 +29,11 @@ pub(crate) fn seed(folder: &Path, empty: bool) -> io::Result<bool> {
     let mut name = folder.file_name().unwrap_or_default().to_os_string();
     name.push(format!(".{}.tmp", std::process::id()));
     let beside = folder.with_file_name(name);
+    // Sessions of one agent that begin at the same time would take each other's half-made folder away.
+    let _one = SEEDING.lock().unwrap_or_else(PoisonError::into_inner);
+    if folder.exists() {
+        return Ok(false);
+    }
     if beside.exists() {
         std::fs::remove_dir_all(&beside)?;
     }
@@ -51,6 +58,9 @@ pub(crate) fn seed(folder: &Path, empty: bool) -> io::Result<bool> {
     }
     Ok(true)
 }
+
+/// Held while a workspace is made.
+static SEEDING: Mutex<()> = Mutex::new(());
 
 /// Puts the workspace under git where git is installed; without it the workspace works as well.
 fn version(folder: &Path) {
