@@ -36,8 +36,15 @@ pub(crate) fn apply(tables: &mut impl Tables, write: Write) -> Result<Receipt, S
         Op::RetryInbound {
             session,
             seq,
+            by,
             now_ms,
-        } => inbox::retry(tables, &session, seq, now_ms),
+        } => inbox::retry(tables, &session, seq, &by, now_ms),
+        Op::DropInbound {
+            session,
+            seq,
+            by,
+            now_ms,
+        } => inbox::drop(tables, &session, seq, &by, now_ms),
         Op::BeginTurn { session, now_ms } => turn::begin(tables, &session, now_ms),
         Op::ReleaseTurn {
             session,
@@ -73,8 +80,9 @@ pub(crate) fn apply(tables: &mut impl Tables, write: Write) -> Result<Receipt, S
             key,
             mark,
             note,
+            why,
             now_ms,
-        } => outbox::mark(tables, &key, &mark, &note, now_ms),
+        } => outbox::mark(tables, &key, &mark, &note, &why, now_ms),
         Op::Recover { policy, now_ms } => recover::all(tables, &policy, now_ms),
         Op::RecoverSession { session, now_ms } => recover::session(tables, &session, now_ms),
         Op::RecoverAccount {

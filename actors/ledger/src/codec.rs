@@ -1,12 +1,18 @@
 //! Values of the tables: a version byte, fixed fields where they are patched often, JSON behind.
 
+mod history;
+mod record;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::{LedgerError, Reject};
 use crate::table::TableId;
 
-/// Version of every value written today.
+pub(crate) use history::History;
+pub(crate) use record::{Record, Stored};
+
+/// Version of plain values and index entries; rows with a life have one of their own.
 const VERSION: u8 = 1;
 
 /// Times without a limit.
@@ -87,114 +93,6 @@ impl Head {
     }
 }
 
-/// A row with a life: head, immutable body, and a note on its end.
-#[derive(Debug, Clone)]
-pub(crate) struct Record {
-    pub(crate) head: Head,
-    bytes: Vec<u8>,
-}
-
-const HEAD: usize = 1 + 1 + 4 + 8 + 8 + 8 + 8 + 4;
-
-impl Record {
-    pub(crate) fn new(head: Head, body: &[u8]) -> Self {
-        let mut bytes = vec![0; HEAD];
-        bytes.extend_from_slice(body);
-        Self { head, bytes }
-    }
-
-    pub(crate) fn decode(table: TableId, bytes: Vec<u8>) -> Result<Self, Reject> {
-        let mut rest = Reader(unseal(table, &bytes)?);
-        let head = (|| {
-            Some((
-                Head {
-                    state: rest.u8()?,
-                    attempts: rest.u32()?,
-                    changed_at: rest.i64()?,
-                    not_before: rest.i64()?,
-                    expires_at: rest.i64()?,
-                    lane: rest.u64()?,
-                },
-                rest.u32()?,
-            ))
-        })();
-        match head {
-            Some((head, note)) if note as usize <= rest.0.len() => Ok(Self { head, bytes }),
-            _ => Err(corrupt(table, "torn row")),
-        }
-    }
-
-    fn note_len(&self) -> usize {
-        let mut len = Reader(self.bytes.get(HEAD - 4..).unwrap_or_default());
-        len.u32().unwrap_or_default() as usize
-    }
-
-    fn parts(&self) -> (&[u8], &[u8]) {
-        let rest = self.bytes.get(HEAD..).unwrap_or_default();
-        rest.split_at_checked(rest.len().saturating_sub(self.note_len()))
-            .unwrap_or((rest, &[]))
-    }
-
-    pub(crate) fn body(&self) -> &[u8] {
-        self.parts().0
-    }
-
-    pub(crate) fn note(&self) -> &[u8] {
-        self.parts().1
-    }
-
-    /// Puts another note in place of the last one.
-    pub(crate) fn set_note(&mut self, note: &[u8]) {
-        let keep = self.bytes.len().saturating_sub(self.note_len());
-        self.bytes.truncate(keep);
-        self.bytes.extend_from_slice(note);
-        let len = u32::try_from(note.len()).unwrap_or(u32::MAX);
-        if let Some(place) = self.bytes.get_mut(HEAD - 4..HEAD) {
-            place.copy_from_slice(&len.to_be_bytes());
-        }
-    }
-
-    /// The bytes to store.
-    pub(crate) fn encode(&mut self) -> &[u8] {
-        let Head {
-            state,
-            attempts,
-            changed_at,
-            not_before,
-            expires_at,
-            lane,
-        } = self.head;
-        let mut fixed = Vec::with_capacity(HEAD);
-        fixed.extend_from_slice(&[VERSION, state]);
-        fixed.extend_from_slice(&attempts.to_be_bytes());
-        fixed.extend_from_slice(&changed_at.to_be_bytes());
-        fixed.extend_from_slice(&not_before.to_be_bytes());
-        fixed.extend_from_slice(&expires_at.to_be_bytes());
-        fixed.extend_from_slice(&lane.to_be_bytes());
-        if let Some(place) = self.bytes.get_mut(..fixed.len()) {
-            place.copy_from_slice(&fixed);
-        }
-        &self.bytes
-    }
-
-    /// What an index keeps of the row.
-    pub(crate) fn index(&self) -> Vec<u8> {
-        let Head {
-            state,
-            not_before,
-            expires_at,
-            lane,
-            ..
-        } = self.head;
-        let mut value = Vec::with_capacity(26);
-        value.extend_from_slice(&[VERSION, state]);
-        value.extend_from_slice(&not_before.to_be_bytes());
-        value.extend_from_slice(&expires_at.to_be_bytes());
-        value.extend_from_slice(&lane.to_be_bytes());
-        value
-    }
-}
-
 /// Reads an index entry back.
 pub(crate) fn index(table: TableId, value: &[u8]) -> Result<Head, Reject> {
     let mut rest = Reader(unseal(table, value)?);
@@ -235,41 +133,5 @@ impl Reader<'_> {
 
     fn i64(&mut self) -> Option<i64> {
         self.take().map(i64::from_be_bytes)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_record_keeps_its_parts() {
-        let mut record = Record::new(
-            Head {
-                lane: 7,
-                ..Head::new(2, 55)
-            },
-            b"body",
-        );
-        record.head.attempts = 3;
-        record.set_note(b"first note");
-        record.set_note(b"note");
-        let stored = record.encode().to_vec();
-        let back = Record::decode(TableId::Outbox, stored).unwrap();
-        assert_eq!(back.head, record.head);
-        assert_eq!((back.body(), back.note()), (&b"body"[..], &b"note"[..]));
-        assert_eq!(index(TableId::OutboxOpen, &record.index()).unwrap().lane, 7);
-    }
-
-    #[test]
-    fn a_torn_or_newer_value_is_named() {
-        let table = TableId::Inbox;
-        for bytes in [vec![], vec![1, 2, 3], vec![9; 60]] {
-            let error = Record::decode(table, bytes).unwrap_err();
-            assert!(
-                matches!(error, Reject::Corrupt { table: "inbox", .. }),
-                "{error}"
-            );
-        }
     }
 }

@@ -24,6 +24,8 @@ pub enum Reject {
     NoSuchStep { session: String, turn: u64, k: u32 },
     #[error("step {k} of turn {turn} of {session} already has another intent")]
     StepConflict { session: String, turn: u64, k: u32 },
+    #[error("{key} is {}: only a dead letter can be retried or dropped", .state.as_str())]
+    WrongInboundState { key: String, state: InboxState },
     #[error("outbox row {key} does not exist")]
     NoSuchOutbound { key: String },
     #[error("outbox row {key} is {}, so it cannot become {wanted}", .state.as_str())]

@@ -10,7 +10,7 @@ use crate::error::{LedgerError, Stop};
 use crate::table::{TableId, Tables, View};
 
 /// Layout that this binary writes.
-pub(crate) const LAYOUT: u32 = 1;
+pub(crate) const LAYOUT: u32 = 2;
 
 const MAGIC: &[u8] = b"magic";
 const MAGIC_VALUE: &[u8] = b"openclaw ledger";
@@ -25,7 +25,17 @@ struct Migration {
 }
 
 /// One entry for each layout before [`LAYOUT`]. A file that stops halfway is unchanged.
-const MIGRATIONS: &[Migration] = &[];
+const MIGRATIONS: &[Migration] = &[Migration {
+    from: 1,
+    name: "rows keep their moves",
+    run: nothing,
+}];
+
+/// Rows of the older layout are read as they are, and rewritten when they move: all that has to be said is that an
+/// older binary cannot read this file any more.
+fn nothing(_tables: &mut DiskTables<'_>) -> Result<(), Stop> {
+    Ok(())
+}
 
 /// What a file turned out to be.
 enum Found {

@@ -70,6 +70,8 @@ pub(crate) struct TurnEnd {
     pub(crate) turn: u64,
     pub(crate) state: InboxState,
     pub(crate) note: Vec<u8>,
+    /// What the row's history says of it.
+    pub(crate) why: String,
     pub(crate) session_id: String,
     pub(crate) entries: Vec<Vec<u8>>,
     pub(crate) entry: Option<Value>,
@@ -117,6 +119,8 @@ pub(crate) enum Mark {
     Release,
     /// A person wants it sent again.
     Requeue,
+    /// A person wants it gone from the dead letters, for good.
+    Drop,
 }
 
 impl Mark {
@@ -126,6 +130,7 @@ impl Mark {
             Self::Retry { .. } | Self::Release | Self::Requeue => OutboxState::Prepared,
             Self::Dead => OutboxState::Dead,
             Self::Unknown => OutboxState::Unknown,
+            Self::Drop => OutboxState::Dropped,
         }
     }
 }
@@ -180,6 +185,13 @@ pub(crate) enum Op {
     RetryInbound {
         session: SessionKey,
         seq: u64,
+        by: String,
+        now_ms: i64,
+    },
+    DropInbound {
+        session: SessionKey,
+        seq: u64,
+        by: String,
         now_ms: i64,
     },
     EditSession {
@@ -198,6 +210,7 @@ pub(crate) enum Op {
         key: OutboxKey,
         mark: Mark,
         note: Vec<u8>,
+        why: String,
         now_ms: i64,
     },
     Recover {
@@ -246,6 +259,7 @@ kinds! {
     Self::StepResult { .. } => "step_result",
     Self::CommitTurn(_) => "commit_turn",
     Self::RetryInbound { .. } => "retry_inbound",
+    Self::DropInbound { .. } => "drop_inbound",
     Self::EditSession { .. } => "edit_session",
     Self::Enqueue(_) => "enqueue",
     Self::ClaimOutbox { .. } => "claim_outbox",
@@ -255,6 +269,7 @@ kinds! {
     Self::Mark { mark: Mark::Unknown, .. } => "mark_unknown",
     Self::Mark { mark: Mark::Release, .. } => "release",
     Self::Mark { mark: Mark::Requeue, .. } => "requeue",
+    Self::Mark { mark: Mark::Drop, .. } => "drop_outbound",
     Self::Recover { .. } => "recover",
     Self::RecoverSession { .. } => "recover_session",
     Self::RecoverAccount { .. } => "recover_account",
@@ -273,6 +288,7 @@ impl Op {
             | Self::StepIntent { session, .. }
             | Self::StepResult { session, .. }
             | Self::RetryInbound { session, .. }
+            | Self::DropInbound { session, .. }
             | Self::EditSession { session, .. }
             | Self::RecoverSession { session, .. } => session.shard(),
             Self::AppendInbound { .. }

@@ -4,6 +4,7 @@
 //! and answers as if there were nothing; a row that cannot be decoded is logged and left out.
 
 mod list;
+mod trace;
 
 use std::collections::HashSet;
 
@@ -221,7 +222,7 @@ impl Ledger {
         self.read(|view| {
             let value = view.get(TableId::Inbox, &key::numbered(session.as_str(), seq))?;
             let record = value
-                .map(|value| Record::decode(TableId::Inbox, value))
+                .map(|value| Record::decode(TableId::Inbox, &value))
                 .transpose()?;
             Ok(record
                 .map(|record| decode::inbox(session, seq, &record))

@@ -3,17 +3,20 @@
 mod crash;
 mod inbox;
 mod outbox;
+mod story;
 mod turn;
 mod usage;
 
 pub use crash::CrashRow;
 pub use inbox::{
-    Accepted, Appended, InboundBatch, InboxFilter, InboxRow, InboxState, NewInbound, Notice,
+    Accepted, Appended, InboundBatch, InboxFilter, InboxKey, InboxRow, InboxState, NewInbound,
+    Notice,
 };
 pub use outbox::{
     Lane, NewOutbound, OutboxFilter, OutboxKey, OutboxRow, OutboxState, UnknownAction,
     UnknownPolicy,
 };
+pub use story::{Move, RowId, Story, Trace};
 pub use turn::{
     Committed, MAX_ATTEMPTS, Recovery, StepIntent, StepRow, TranscriptEdit, TurnCommit, TurnNo,
     TurnOutcome, TurnStart,

@@ -34,18 +34,21 @@ impl Count {
             InboxState::Running => Some(Self::InboxRunning),
             InboxState::Interrupted => Some(Self::InboxInterrupted),
             InboxState::Dead => Some(Self::InboxDead),
-            InboxState::Done | InboxState::Failed | InboxState::Aborted => None,
+            InboxState::Done | InboxState::Failed | InboxState::Aborted | InboxState::Dropped => {
+                None
+            }
         }
     }
 
-    pub(crate) fn outbox(state: OutboxState) -> Self {
-        match state {
+    pub(crate) fn outbox(state: OutboxState) -> Option<Self> {
+        Some(match state {
             OutboxState::Prepared => Self::OutboxPrepared,
             OutboxState::Attempting => Self::OutboxAttempting,
             OutboxState::Sent => Self::Sent,
             OutboxState::Unknown => Self::OutboxUnknown,
             OutboxState::Dead => Self::OutboxDead,
-        }
+            OutboxState::Dropped => return None,
+        })
     }
 }
 
@@ -72,7 +75,11 @@ impl Tally {
         for (state, by) in [(from, -1), (to, 1)] {
             match state {
                 Some(OutboxState::Sent) if by < 0 => {}
-                Some(state) => self.add(Count::outbox(state), by),
+                Some(state) => {
+                    if let Some(count) = Count::outbox(state) {
+                        self.add(count, by);
+                    }
+                }
                 None => {}
             }
         }
@@ -108,7 +115,7 @@ pub(crate) fn count(view: &mut dyn View, tally: &mut Tally) -> Result<(), Stop> 
     })?;
     for row_key in outbox {
         let record = view.get(TableId::Outbox, &row_key)?;
-        let record = record.and_then(|value| Record::decode(TableId::Outbox, value).ok());
+        let record = record.and_then(|value| Record::decode(TableId::Outbox, &value).ok());
         tally.outbox(
             None,
             record.and_then(|record| OutboxState::from_code(record.head.state)),

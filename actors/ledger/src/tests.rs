@@ -4,5 +4,6 @@ mod actor;
 mod disk;
 mod failing;
 mod fixture;
+mod layout;
 mod model;
 mod suite;

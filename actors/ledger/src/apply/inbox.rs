@@ -7,7 +7,7 @@ use crate::codec::{self, Head, Record};
 use crate::error::{Reject, Stop};
 use crate::key;
 use crate::op::{Answer, InboxInsert, NoticeInsert, Receipt};
-use crate::row::{Appended, InboxState};
+use crate::row::{Appended, InboxKey, InboxState};
 use crate::table::{TableId, Tables};
 
 pub(super) fn append(
@@ -86,7 +86,7 @@ pub(super) fn accept(
 }
 
 fn insert(tables: &mut impl Tables, row: &InboxInsert) -> Result<u64, Stop> {
-    insert_body(tables, &row.session, row.at_ms, &row.body)
+    insert_body(tables, &row.session, row.at_ms, &row.body, "received")
 }
 
 fn insert_body(
@@ -94,48 +94,61 @@ fn insert_body(
     session: &SessionKey,
     at_ms: i64,
     body: &[u8],
+    why: &str,
 ) -> Result<u64, Stop> {
     let seq = next_number(tables, TableId::Inbox, &key::prefix(session.as_str()))?;
     let mut record = Record::new(Head::new(InboxState::Pending.code(), at_ms), body);
-    turn::store(
-        tables,
-        &key::numbered(session.as_str(), seq),
-        &mut record,
-        None,
-    )?;
+    let row_key = key::numbered(session.as_str(), seq);
+    turn::store(tables, &row_key, &mut record, None, why)?;
     Ok(seq)
 }
 
-/// Queues a dead or failed row once more, as a new row: its steps and tool keys start afresh.
+/// A row that waits for a person among the dead letters.
+fn letter(tables: &mut impl Tables, session: &SessionKey, seq: u64) -> Result<Record, Stop> {
+    let (record, state) = turn::load(tables, session, seq)?;
+    if state == InboxState::Dead {
+        return Ok(record);
+    }
+    Err(Reject::WrongInboundState {
+        key: InboxKey::new(session, seq).to_string(),
+        state,
+    }
+    .into())
+}
+
+/// Queues a dead letter once more, as a new row: a turn's number names its tool calls and its answers for
+/// ever, and those of the old row have been used. The old row stays for its history.
 pub(super) fn retry(
     tables: &mut impl Tables,
     session: &SessionKey,
     seq: u64,
+    by: &str,
     now_ms: i64,
 ) -> Result<Receipt, Stop> {
+    let mut record = letter(tables, session, seq)?;
+    let why = format!("retried from #{seq} by {by}");
+    let again = insert_body(tables, session, now_ms, record.body(), &why)?;
+    record.head.state = InboxState::Failed.code();
+    record.head.changed_at = now_ms;
     let row_key = key::numbered(session.as_str(), seq);
-    let (record, state) = turn::load(tables, session, seq)?;
-    if !matches!(state, InboxState::Dead | InboxState::Failed) {
-        let session = session.to_string();
-        return Err(Reject::TurnNotRunning {
-            session,
-            turn: seq,
-            state,
-        }
-        .into());
-    }
-    tables.remove(TableId::Dead, &turn::dead_key(&row_key))?;
-    if state == InboxState::Dead {
-        // The old row stays for its history, but it is no longer a dead letter.
-        let mut old = record.clone();
-        old.head.state = InboxState::Failed.code();
-        tables.tally().inbox(Some(state), None);
-        tables.put(TableId::Inbox, &row_key, old.encode())?;
-    }
-    Ok(Receipt::Number(insert_body(
-        tables,
-        session,
-        now_ms,
-        record.body(),
-    )?))
+    let why = format!("retried as #{again} by {by}");
+    turn::store(tables, &row_key, &mut record, Some(InboxState::Dead), &why)?;
+    Ok(Receipt::Number(again))
+}
+
+/// Takes a row off the dead letters for good.
+pub(super) fn drop(
+    tables: &mut impl Tables,
+    session: &SessionKey,
+    seq: u64,
+    by: &str,
+    now_ms: i64,
+) -> Result<Receipt, Stop> {
+    let mut record = letter(tables, session, seq)?;
+    record.head.state = InboxState::Dropped.code();
+    record.head.changed_at = now_ms;
+    let row_key = key::numbered(session.as_str(), seq);
+    let why = format!("dropped by {by}");
+    turn::store(tables, &row_key, &mut record, Some(InboxState::Dead), &why)?;
+    Ok(Receipt::Done)
 }

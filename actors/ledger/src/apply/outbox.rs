@@ -28,15 +28,17 @@ pub(super) fn state_of(code: u8) -> Result<OutboxState, Reject> {
     })
 }
 
-/// Writes an outbox row with its index entries and counts; `was` is its state so far.
+/// Writes an outbox row that has moved, with its index entries and counts; `was` is its state so far.
 pub(super) fn store(
     tables: &mut impl Tables,
     row_key: &[u8],
     record: &mut Record,
     was: Option<OutboxState>,
+    why: &str,
 ) -> Result<(), Stop> {
     let state = state_of(record.head.state)?;
-    tables.put(TableId::Outbox, row_key, record.encode())?;
+    record.moved(why);
+    tables.put(TableId::Outbox, row_key, &record.encode())?;
     if state.is_open() {
         tables.put(TableId::OutboxOpen, row_key, &record.index())?;
     } else if was.is_some_and(OutboxState::is_open) {
@@ -61,12 +63,14 @@ pub(super) fn insert(tables: &mut impl Tables, row: &OutboxInsert) -> Result<u64
         ..Head::new(OutboxState::Prepared.code(), row.at_ms)
     };
     let mut record = Record::new(head, &row.body);
+    let mut why = "queued".to_owned();
     if is_full(tables, &key::prefix(&account), seq)? {
         record.head.state = OutboxState::Dead.code();
-        let error = format!("{MAX_OPEN} messages already wait for this account");
-        record.set_note(&note(error));
+        why = format!("{MAX_OPEN} messages already wait for this account");
+        record.set_note(&note(&why));
     }
-    store(tables, &key::numbered(&account, seq), &mut record, None)?;
+    let row_key = key::numbered(&account, seq);
+    store(tables, &row_key, &mut record, None, &why)?;
     Ok(seq)
 }
 
@@ -154,7 +158,7 @@ pub(super) fn claim(
                 record.head.state = OutboxState::Attempting.code();
                 record.head.attempts = record.head.attempts.saturating_add(1);
                 record.head.changed_at = now_ms;
-                store(tables, &row_key, &mut record, Some(was))?;
+                store(tables, &row_key, &mut record, Some(was), "claimed")?;
                 let seq = key::last_number(&row_key).unwrap_or_default();
                 claimed.push(RawOutbound { seq, row: record });
             }
@@ -166,8 +170,9 @@ pub(super) fn claim(
         if let Ok((mut record, was)) = load(tables, &row_key) {
             record.head.state = OutboxState::Dead.code();
             record.head.changed_at = now_ms;
-            record.set_note(&note("expired before it could be sent"));
-            store(tables, &row_key, &mut record, Some(was))?;
+            let why = "expired before it could be sent";
+            record.set_note(&note(why));
+            store(tables, &row_key, &mut record, Some(was), why)?;
         }
     }
     for row_key in unreadable {
@@ -195,7 +200,7 @@ pub(super) fn load(
         }
         .into());
     };
-    let record = Record::decode(TableId::Outbox, value)?;
+    let record = Record::decode(TableId::Outbox, &value)?;
     let state = state_of(record.head.state)?;
     Ok((record, state))
 }
@@ -208,7 +213,7 @@ fn allowed(was: OutboxState, mark: &Mark) -> bool {
         Mark::Sent => matches!(was, Attempting | Prepared | Unknown | Sent),
         Mark::Retry { .. } | Mark::Unknown | Mark::Release => was == Attempting,
         Mark::Dead => matches!(was, Attempting | Prepared | Unknown),
-        Mark::Requeue => matches!(was, Unknown | Dead),
+        Mark::Requeue | Mark::Drop => matches!(was, Unknown | Dead),
     }
 }
 
@@ -217,6 +222,7 @@ pub(super) fn mark(
     row: &OutboxKey,
     mark: &Mark,
     note: &[u8],
+    why: &str,
     now_ms: i64,
 ) -> Result<Receipt, Stop> {
     let row_key = key::numbered(&key::account(&row.account), row.seq);
@@ -242,13 +248,13 @@ pub(super) fn mark(
             record.head.not_before = 0;
             record.head.expires_at = NEVER;
         }
-        Mark::Sent | Mark::Dead | Mark::Unknown => {}
+        Mark::Sent | Mark::Dead | Mark::Unknown | Mark::Drop => {}
     }
     record.head.state = target.code();
     record.head.changed_at = now_ms;
-    if !matches!(mark, Mark::Release) {
+    if !matches!(mark, Mark::Release | Mark::Drop) {
         record.set_note(note);
     }
-    store(tables, &row_key, &mut record, Some(was))?;
+    store(tables, &row_key, &mut record, Some(was), why)?;
     Ok(Receipt::Done)
 }

@@ -55,7 +55,7 @@ fn ended(
     {
         return Ok(false);
     }
-    let Ok(record) = Record::decode(table, value) else {
+    let Ok(record) = Record::decode(table, &value) else {
         return Ok(false);
     };
     let (open, dead_key, dead) = if table == TableId::Inbox {
@@ -72,7 +72,7 @@ fn ended(
         (
             state.is_open(),
             outbox::dead_key(row_key),
-            dead.then(|| Count::outbox(state)),
+            dead.then(|| Count::outbox(state)).flatten(),
         )
     };
     let before = if dead.is_some() {

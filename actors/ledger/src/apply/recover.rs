@@ -99,7 +99,14 @@ fn inbox(
                 record.head.state = InboxState::Interrupted.code();
                 record.head.changed_at = now_ms;
                 let row_key = key::numbered(session.as_str(), seq);
-                turn::store(tables, &row_key, &mut record, Some(InboxState::Running))?;
+                let why = "whoever worked on it ended";
+                turn::store(
+                    tables,
+                    &row_key,
+                    &mut record,
+                    Some(InboxState::Running),
+                    why,
+                )?;
                 recovery.interrupted += 1;
             }
             // `begin_turn` sets an unreadable row aside.
@@ -143,21 +150,24 @@ fn sends(
             Err(Stop::Reject(_)) => continue,
             Err(fault) => return Err(fault),
         };
-        record.set_note(&outbox::note("the gateway stopped while it was being sent"));
+        let cut_off = "its sender ended while it was being sent";
+        record.set_note(&outbox::note(cut_off));
         record.head.changed_at = now_ms;
-        match action(&row.account) {
+        let why = match action(&row.account) {
             UnknownAction::Hold => {
                 record.head.state = OutboxState::Unknown.code();
                 recovery.held.push(row);
+                format!("{cut_off}; held, as nobody knows whether it arrived")
             }
             UnknownAction::Resend => {
                 record.head.state = OutboxState::Prepared.code();
                 record.head.not_before = 0;
                 waiting.push(row.account.clone());
                 recovery.resent.push(row);
+                format!("{cut_off}; sent again, as the account is set to")
             }
-        }
-        outbox::store(tables, &row_key, &mut record, Some(was))?;
+        };
+        outbox::store(tables, &row_key, &mut record, Some(was), &why)?;
     }
     waiting.sort();
     waiting.dedup();

@@ -36,20 +36,22 @@ pub(super) fn load(
     let value = tables
         .get(TableId::Inbox, &key::numbered(session.as_str(), turn))?
         .ok_or_else(missing)?;
-    let record = Record::decode(TableId::Inbox, value)?;
+    let record = Record::decode(TableId::Inbox, &value)?;
     let state = state_of(&record)?;
     Ok((record, state))
 }
 
-/// Writes an inbox row with its index entries and counts; `was` is its state so far.
+/// Writes an inbox row that has moved, with its index entries and counts; `was` is its state so far.
 pub(super) fn store(
     tables: &mut impl Tables,
     row_key: &[u8],
     record: &mut Record,
     was: Option<InboxState>,
+    why: &str,
 ) -> Result<(), Stop> {
     let state = state_of(record)?;
-    tables.put(TableId::Inbox, row_key, record.encode())?;
+    record.moved(why);
+    tables.put(TableId::Inbox, row_key, &record.encode())?;
     if state.is_open() {
         tables.put(TableId::InboxOpen, row_key, &record.index())?;
     } else if was.is_some_and(InboxState::is_open) {
@@ -57,6 +59,8 @@ pub(super) fn store(
     }
     if state == InboxState::Dead {
         tables.put(TableId::Dead, &dead_key(row_key), &codec::seal(&[]))?;
+    } else if was == Some(InboxState::Dead) {
+        tables.remove(TableId::Dead, &dead_key(row_key))?;
     }
     tables.tally().inbox(was, Some(state));
     Ok(())
@@ -112,7 +116,7 @@ pub(super) fn begin(
         record.head.state = InboxState::Running.code();
         record.head.attempts = record.head.attempts.saturating_add(1);
         record.head.changed_at = now_ms;
-        store(tables, &row_key, &mut record, Some(was))?;
+        store(tables, &row_key, &mut record, Some(was), "claimed")?;
         return Ok(Receipt::Turn(Some(Box::new(RawTurn {
             seq,
             row: record,
@@ -133,7 +137,13 @@ pub(super) fn release(
     record.head.attempts = record.head.attempts.saturating_sub(1);
     record.head.changed_at = now_ms;
     let row_key = key::numbered(session.as_str(), turn);
-    store(tables, &row_key, &mut record, Some(InboxState::Running))?;
+    store(
+        tables,
+        &row_key,
+        &mut record,
+        Some(InboxState::Running),
+        "given back at an ordered stop",
+    )?;
     Ok(Receipt::Done)
 }
 
@@ -235,7 +245,7 @@ pub(super) fn commit(tables: &mut impl Tables, end: TurnEnd) -> Result<Receipt, 
     record.head.changed_at = end.now_ms;
     record.set_note(&end.note);
     let row_key = key::numbered(end.session.as_str(), end.turn);
-    store(tables, &row_key, &mut record, Some(was))?;
+    store(tables, &row_key, &mut record, Some(was), &end.why)?;
     tables.tally().add(Count::TurnsEnded, 1);
     Ok(Receipt::Committed(Committed {
         outbox_accounts,

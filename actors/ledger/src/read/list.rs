@@ -133,7 +133,7 @@ fn records<T>(
         let Some((owner, seq)) = key::split_numbered(row_key) else {
             continue;
         };
-        match Record::decode(table, value) {
+        match Record::decode(table, &value) {
             Ok(record) if wanted.is_some_and(|wanted| record.head.state != wanted) => {}
             Ok(record) => match decode(&owner, seq, record) {
                 Some(Ok(row)) => rows.push(row),

@@ -1,5 +1,7 @@
 //! What came in and has to be answered.
 
+use std::fmt;
+
 use openclaw_protocol::key::{RunId, SessionKey};
 use openclaw_protocol::message::{Inbound, Route};
 use serde::{Deserialize, Serialize};
@@ -69,6 +71,8 @@ pub enum InboxState {
     Failed,
     Aborted,
     Dead,
+    /// Was dead until a person put it away; the end.
+    Dropped,
 }
 
 impl InboxState {
@@ -82,6 +86,7 @@ impl InboxState {
             Self::Failed => "failed",
             Self::Aborted => "aborted",
             Self::Dead => "dead",
+            Self::Dropped => "dropped",
         }
     }
 
@@ -100,6 +105,7 @@ impl InboxState {
             Self::Failed => 4,
             Self::Aborted => 5,
             Self::Dead => 6,
+            Self::Dropped => 7,
         }
     }
 
@@ -112,8 +118,30 @@ impl InboxState {
             4 => Self::Failed,
             5 => Self::Aborted,
             6 => Self::Dead,
+            7 => Self::Dropped,
             _ => return None,
         })
+    }
+}
+
+/// Names one row of the inbox.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct InboxKey {
+    pub session: SessionKey,
+    pub seq: u64,
+}
+
+impl InboxKey {
+    #[must_use]
+    pub fn new(session: &SessionKey, seq: u64) -> Self {
+        let session = session.clone();
+        Self { session, seq }
+    }
+}
+
+impl fmt::Display for InboxKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}#{}", self.session, self.seq)
     }
 }
 

@@ -65,6 +65,8 @@ pub enum OutboxState {
     /// Nobody knows whether it arrived; kept for a person to decide.
     Unknown,
     Dead,
+    /// Was dead or unknown until a person put it away; the end.
+    Dropped,
 }
 
 impl OutboxState {
@@ -76,6 +78,7 @@ impl OutboxState {
             Self::Sent => "sent",
             Self::Unknown => "unknown",
             Self::Dead => "dead",
+            Self::Dropped => "dropped",
         }
     }
 
@@ -92,6 +95,7 @@ impl OutboxState {
             Self::Sent => 2,
             Self::Unknown => 3,
             Self::Dead => 4,
+            Self::Dropped => 5,
         }
     }
 
@@ -102,6 +106,7 @@ impl OutboxState {
             2 => Self::Sent,
             3 => Self::Unknown,
             4 => Self::Dead,
+            5 => Self::Dropped,
             _ => return None,
         })
     }

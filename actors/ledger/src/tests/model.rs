@@ -303,7 +303,7 @@ async fn run(ledger: &Ledger, model: &mut Model, step: &Step) {
             assert_eq!(marked, model.mark(seq, &[Attempting], Unknown));
         }
         Step::Requeue { seq } => {
-            let marked = ledger.requeue(&key(seq)).await.is_ok();
+            let marked = ledger.requeue(&key(seq), "ann").await.is_ok();
             assert_eq!(marked, model.mark(seq, &[Unknown, Dead], Prepared));
             if marked {
                 let row = &mut model.outbox[usize::try_from(seq).unwrap() - 1];

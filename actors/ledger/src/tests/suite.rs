@@ -1,5 +1,6 @@
 //! What every store promises.
 
+mod custody;
 mod inbox;
 mod outbox;
 mod prune;

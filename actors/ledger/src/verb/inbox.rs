@@ -123,17 +123,39 @@ impl Ledger {
         self.submit(Op::Remember(answer)).await.map(drop)
     }
 
-    /// Queues a dead or failed row once more, as a new row whose number it returns.
-    pub async fn retry_inbound(&self, session: &SessionKey, seq: u64) -> Result<u64, LedgerError> {
+    /// Queues a dead letter once more, as a new row whose number it returns.
+    pub async fn retry_inbound(
+        &self,
+        session: &SessionKey,
+        seq: u64,
+        by: &str,
+    ) -> Result<u64, LedgerError> {
         let op = Op::RetryInbound {
             session: session.clone(),
             seq,
+            by: by.to_owned(),
             now_ms: now_ms(),
         };
         match self.submit(op).await? {
             Receipt::Number(seq) => Ok(seq),
             _ => Err(mismatched("retry_inbound")),
         }
+    }
+
+    /// Takes a row off the dead letters, for good.
+    pub async fn drop_inbound(
+        &self,
+        session: &SessionKey,
+        seq: u64,
+        by: &str,
+    ) -> Result<(), LedgerError> {
+        let op = Op::DropInbound {
+            session: session.clone(),
+            seq,
+            by: by.to_owned(),
+            now_ms: now_ms(),
+        };
+        self.submit(op).await.map(drop)
     }
 }
 

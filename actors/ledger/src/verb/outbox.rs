@@ -64,7 +64,8 @@ impl Ledger {
 
     /// The platform has it, under these ids.
     pub async fn mark_sent(&self, row: &OutboxKey, ids: Vec<String>) -> Result<(), LedgerError> {
-        self.mark(row, Mark::Sent, OutboxNote { ids, error: None })
+        let note = OutboxNote { ids, error: None };
+        self.mark(row, Mark::Sent, note, "the platform has it")
             .await
     }
 
@@ -75,42 +76,56 @@ impl Ledger {
         not_before_ms: i64,
         error: &str,
     ) -> Result<(), LedgerError> {
-        self.mark(
-            row,
-            Mark::Retry {
-                not_before: not_before_ms,
-            },
-            note(error),
-        )
-        .await
+        let mark = Mark::Retry {
+            not_before: not_before_ms,
+        };
+        self.mark(row, mark, note(error), error).await
     }
 
     /// It was refused for good.
     pub async fn mark_dead(&self, row: &OutboxKey, reason: &str) -> Result<(), LedgerError> {
-        self.mark(row, Mark::Dead, note(reason)).await
+        self.mark(row, Mark::Dead, note(reason), reason).await
     }
 
     /// Nobody knows whether it arrived.
     pub async fn mark_unknown(&self, row: &OutboxKey, reason: &str) -> Result<(), LedgerError> {
-        self.mark(row, Mark::Unknown, note(reason)).await
+        self.mark(row, Mark::Unknown, note(reason), reason).await
     }
 
     /// It was claimed but never handed over; the attempt does not count.
     pub async fn release(&self, row: &OutboxKey) -> Result<(), LedgerError> {
-        self.mark(row, Mark::Release, OutboxNote::default()).await
+        let why = "given back before it was handed over";
+        self.mark(row, Mark::Release, OutboxNote::default(), why)
+            .await
     }
 
-    /// A person wants a dead or unknown row sent (again).
-    pub async fn requeue(&self, row: &OutboxKey) -> Result<(), LedgerError> {
-        self.mark(row, Mark::Requeue, OutboxNote::default()).await
+    /// A person wants a dead or unknown row sent (again): its attempts start anew, and it has no expiry.
+    pub async fn requeue(&self, row: &OutboxKey, by: &str) -> Result<(), LedgerError> {
+        let why = format!("retried by {by}");
+        self.mark(row, Mark::Requeue, OutboxNote::default(), &why)
+            .await
     }
 
-    async fn mark(&self, row: &OutboxKey, mark: Mark, note: OutboxNote) -> Result<(), LedgerError> {
+    /// A person takes a dead or unknown row off the dead letters, for good.
+    pub async fn drop_outbound(&self, row: &OutboxKey, by: &str) -> Result<(), LedgerError> {
+        let why = format!("dropped by {by}");
+        self.mark(row, Mark::Drop, OutboxNote::default(), &why)
+            .await
+    }
+
+    async fn mark(
+        &self,
+        row: &OutboxKey,
+        mark: Mark,
+        note: OutboxNote,
+        why: &str,
+    ) -> Result<(), LedgerError> {
         let note = codec::body(&note)?;
         let op = Op::Mark {
             key: row.clone(),
             mark,
             note,
+            why: why.to_owned(),
             now_ms: now_ms(),
         };
         self.submit(op).await.map(drop)

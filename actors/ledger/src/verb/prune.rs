@@ -3,7 +3,7 @@
 use super::{mismatched, now_ms};
 use crate::Ledger;
 use crate::apply::IDEM_TTL_MS;
-use crate::codec::{self, Record};
+use crate::codec::{self, Stored};
 use crate::error::LedgerError;
 use crate::op::{Op, Prune, Receipt};
 use crate::table::TableId;
@@ -109,7 +109,6 @@ fn is_over(table: TableId, value: &[u8], now_ms: i64) -> bool {
             };
             codec::unseal_at(table, value).map_or(true, |(at, _)| at < now_ms - ttl)
         }
-        _ => Record::decode(table, value.to_vec())
-            .is_ok_and(|record| record.head.changed_at < now_ms - ENDED_MS),
+        _ => Stored::read(table, value).is_ok_and(|row| row.head.changed_at < now_ms - ENDED_MS),
     }
 }

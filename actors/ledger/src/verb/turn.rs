@@ -57,6 +57,7 @@ impl Ledger {
             turn,
             state: InboxState::Dead,
             note: codec::body(&note)?,
+            why: note.reason,
             session_id: String::new(),
             entries: Vec::new(),
             entry: None,
@@ -138,10 +139,20 @@ impl Ledger {
             Some(row) => Some((row.at_ms, codec::body(&row)?)),
             None => None,
         };
+        let why = match &note {
+            Some(EndNote {
+                reason,
+                crash: Some(crash),
+            }) => format!("{reason} (crash {crash})"),
+            Some(note) => note.reason.clone(),
+            None if state == InboxState::Aborted => "aborted".to_owned(),
+            None => "answered".to_owned(),
+        };
         let end = TurnEnd {
             session: commit.session,
             turn: commit.turn.0,
             state,
+            why,
             note: note
                 .map(|note| codec::body(&note))
                 .transpose()?

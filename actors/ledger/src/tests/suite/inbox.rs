@@ -164,7 +164,10 @@ async fn a_dead_row_can_be_tried_again(ledger: &Ledger) {
     assert_eq!(ledger.stats().inbox_dead, 1);
 
     assert_eq!(
-        ledger.retry_inbound(&session("a"), turn.0).await.unwrap(),
+        ledger
+            .retry_inbound(&session("a"), turn.0, "ann")
+            .await
+            .unwrap(),
         2
     );
     let start = ledger
@@ -177,7 +180,7 @@ async fn a_dead_row_can_be_tried_again(ledger: &Ledger) {
     assert!(ledger.dead_letters().0.is_empty());
     assert_eq!(ledger.stats().inbox_dead, 0);
     ledger
-        .retry_inbound(&session("a"), 2)
+        .retry_inbound(&session("a"), 2, "ann")
         .await
         .expect_err("it is running");
 }

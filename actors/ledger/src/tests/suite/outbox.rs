@@ -188,7 +188,7 @@ async fn states_only_move_forward(ledger: &Ledger) {
         ledger.mark_retry(&key, 1, "x").await.unwrap_err(),
         ledger.mark_unknown(&key, "x").await.unwrap_err(),
         ledger.release(&key).await.unwrap_err(),
-        ledger.requeue(&key).await.unwrap_err(),
+        ledger.requeue(&key, "ann").await.unwrap_err(),
     ] {
         assert!(
             matches!(error.reject(), Some(Reject::WrongOutboundState { .. })),
@@ -239,7 +239,7 @@ async fn a_person_can_send_a_dead_letter_again(ledger: &Ledger) {
     queued(ledger, &[("1", "a")]).await;
     let rows = claim(ledger, 1, &[]).await;
     ledger.mark_dead(&rows[0].key, "no rights").await.unwrap();
-    ledger.requeue(&rows[0].key).await.unwrap();
+    ledger.requeue(&rows[0].key, "ann").await.unwrap();
     assert!(ledger.dead_letters().1.is_empty());
     let again = claim(ledger, 1, &[]).await;
     assert_eq!((again[0].attempts, again[0].error.as_deref()), (1, None));
