@@ -75,6 +75,7 @@ fn answer(request: &ModelRequest) -> VecDeque<ModelEvent> {
                 id: format!("call_basic{}", request.messages.len()),
                 name: name.to_owned(),
                 arguments,
+                signature: None,
             });
             StopReason::ToolUse
         }

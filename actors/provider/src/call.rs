@@ -2,21 +2,22 @@
 //!
 //! Dropping the stream closes the connection, which ends the work at the provider.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use eventsource_stream::EventStreamError;
-use eventsource_stream::Eventsource;
-use futures_core::Stream;
 use futures_util::StreamExt;
 use futures_util::stream;
 use reqwest::Response;
 use reqwest::header::CONTENT_TYPE;
 use reqwest::header::HeaderMap;
+use reqwest::header::HeaderValue;
 use serde_json::Value;
+use serde_json::json;
 use tokio::time::Instant;
 
+use crate::answer::Answer;
+use crate::answer::Out;
+use crate::bedrock::AwsKeys;
 use crate::deadline::Deadlines;
 use crate::deadline::guard;
 use crate::deadline::late;
@@ -27,6 +28,8 @@ use crate::error::ModelErrorKind;
 use crate::error::Phase;
 use crate::error::classify;
 use crate::error::retry_after;
+use crate::framing::Frames;
+use crate::framing::Framing;
 use crate::http;
 use crate::model::ModelEvent;
 use crate::model::ModelStream;
@@ -36,35 +39,58 @@ const ERROR_BODY: usize = 64 * 1024;
 /// How long the body of an error may take; the status alone says enough.
 const ERROR_BODY_WAIT: Duration = Duration::from_secs(5);
 
-/// Reads one wire's events.
+/// Reads one wire's pieces.
 pub(crate) trait Decode: Send + 'static {
-    /// Takes one event; `out` gets what it means.
-    fn event(
-        &mut self,
-        name: &str,
-        data: &str,
-        out: &mut VecDeque<ModelEvent>,
-    ) -> Result<(), ModelError>;
+    /// What has been read so far.
+    fn answer(&self) -> &Answer;
+
+    /// Takes one piece; `out` gets what it means.
+    fn piece(&mut self, kind: &str, piece: &Value, out: &mut Out) -> Result<(), ModelError>;
 
     /// The body ended; an error unless the answer was complete.
-    fn end(&mut self, out: &mut VecDeque<ModelEvent>) -> Result<(), ModelError>;
+    fn end(&mut self, out: &mut Out) -> Result<(), ModelError>;
+
+    /// The mark that some wires close an answer with.
+    fn closed(&mut self, out: &mut Out) -> Result<(), ModelError> {
+        self.end(out)
+    }
+
+    /// Takes the text of one piece.
+    fn event(&mut self, kind: &str, data: &str, out: &mut Out) -> Result<(), ModelError> {
+        let data = data.trim();
+        if self.answer().is_over() || data.is_empty() {
+            return Ok(());
+        }
+        if data == "[DONE]" {
+            return self.closed(out);
+        }
+        let piece = self.answer().json(data)?;
+        if piece.get("error").is_some_and(|error| !error.is_null()) {
+            return Err(self.answer().failed(data));
+        }
+        self.piece(kind, &piece, out)
+    }
 }
 
 /// What is sent.
+#[derive(Default)]
 pub(crate) struct Outgoing {
-    pub(crate) path: &'static str,
+    /// After the provider's address.
+    pub(crate) path: String,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Value,
+    /// Signs it.
+    pub(crate) aws: Option<AwsKeys>,
+    /// Where it goes, when that isn't the provider's usual address.
+    pub(crate) base_url: Option<String>,
+    /// How the answer is cut into pieces.
+    pub(crate) framing: Framing,
 }
-
-type Events = std::pin::Pin<
-    Box<dyn Stream<Item = Result<(String, String), EventStreamError<ModelError>>> + Send>,
->;
 
 enum State<D> {
     Begin(Box<Outgoing>, D),
-    Open(Events, D, VecDeque<ModelEvent>),
-    Drain(VecDeque<ModelEvent>, Option<ModelError>),
+    Open(Frames, D, Out),
+    Drain(Out, Option<ModelError>),
 }
 
 /// Makes the call when the stream is first polled.
@@ -95,7 +121,7 @@ async fn step<D: Decode>(endpoint: &Endpoint, mut state: State<D>) -> Step<D> {
     loop {
         state = match state {
             State::Begin(outgoing, decoder) => match open(endpoint, *outgoing).await {
-                Ok(events) => State::Open(events, decoder, VecDeque::new()),
+                Ok(events) => State::Open(events, decoder, Out::new()),
                 Err(error) => return Some((Err(error), None)),
             },
             State::Open(mut events, mut decoder, mut ready) => {
@@ -104,7 +130,7 @@ async fn step<D: Decode>(endpoint: &Endpoint, mut state: State<D>) -> Step<D> {
                 }
                 let outcome = match events.next().await {
                     Some(Ok((name, data))) => decoder.event(&name, &data, &mut ready),
-                    Some(Err(error)) => Err(unreadable(endpoint, error)),
+                    Some(Err(error)) => Err(error),
                     None => {
                         let end = decoder.end(&mut ready);
                         // What was understood still counts before an error.
@@ -137,7 +163,7 @@ fn priced(event: ModelEvent, info: &ModelInfo) -> ModelEvent {
     }
 }
 
-async fn open(endpoint: &Endpoint, outgoing: Outgoing) -> Result<Events, ModelError> {
+async fn open(endpoint: &Endpoint, outgoing: Outgoing) -> Result<Frames, ModelError> {
     let Deadlines {
         connect,
         first_byte,
@@ -145,11 +171,18 @@ async fn open(endpoint: &Endpoint, outgoing: Outgoing) -> Result<Events, ModelEr
         ..
     } = endpoint.deadlines;
     let begun = Instant::now();
-    let url = format!("{}{}", endpoint.base_url, outgoing.path);
+    let base_url = outgoing.base_url.as_ref().unwrap_or(&endpoint.base_url);
+    let url = format!("{base_url}{}", outgoing.path);
+    let body = outgoing.body.to_string();
+    let mut headers = outgoing.headers;
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if let Some(keys) = &outgoing.aws {
+        keys.sign(&url, &body, &mut headers, jiff::Timestamp::now());
+    }
     let request = http::client(&url, connect)?
         .post(&url)
-        .headers(outgoing.headers)
-        .json(&outgoing.body);
+        .headers(headers)
+        .body(body);
     let phase = if first_byte <= total {
         Phase::FirstByte
     } else {
@@ -170,11 +203,8 @@ async fn open(endpoint: &Endpoint, outgoing: Outgoing) -> Result<Events, ModelEr
         let provider = provider.clone();
         move |piece| piece.map_err(|error| broken(&provider, &error))
     });
-    let guarded = guard(bytes, provider, endpoint.deadlines, begun);
-    let events = guarded
-        .eventsource()
-        .map(|event| event.map(|event| (event.event, event.data)));
-    Ok(Box::pin(events))
+    let guarded = guard(bytes, provider.clone(), endpoint.deadlines, begun);
+    Ok(outgoing.framing.frames(Box::pin(guarded), provider))
 }
 
 /// Servers that stream say so; some say nothing.
@@ -221,7 +251,13 @@ async fn refused(endpoint: &Endpoint, response: Response) -> ModelError {
         header("retry-after-ms"),
         jiff::Timestamp::now(),
     );
-    let body = beginning(response).await;
+    // Amazon names the error in a header only.
+    let named = header("x-amzn-errortype").map(str::to_owned);
+    let mut body = beginning(response).await;
+    if let (Some(kind), Ok(Value::Object(said))) = (named, serde_json::from_str(&body)) {
+        let text = said.get("message").or(said.get("Message"));
+        body = json!({ "error": { "type": kind, "message": text } }).to_string();
+    }
     classify(&endpoint.provider, status, &body, wait)
 }
 
@@ -240,20 +276,6 @@ async fn beginning(response: Response) -> String {
     // Late or not: what has come is what there is to say.
     drop(tokio::time::timeout(ERROR_BODY_WAIT, read).await);
     String::from_utf8_lossy(&body).into_owned()
-}
-
-fn unreadable(endpoint: &Endpoint, error: EventStreamError<ModelError>) -> ModelError {
-    match error {
-        EventStreamError::Transport(error) => error,
-        EventStreamError::Utf8(error) => ModelError::new(
-            ModelErrorKind::Format,
-            format!("{} sent text that is not UTF-8: {error}", endpoint.provider),
-        ),
-        EventStreamError::Parser(error) => ModelError::new(
-            ModelErrorKind::Format,
-            format!("{} sent no event stream: {error}", endpoint.provider),
-        ),
-    }
 }
 
 fn unreachable(endpoint: &Endpoint, error: &reqwest::Error) -> ModelError {

@@ -7,6 +7,7 @@ mod choice;
 mod credential;
 mod entry;
 mod known;
+mod region;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -356,12 +357,17 @@ impl std::fmt::Debug for Inputs<'_> {
     }
 }
 
-/// The wire's word in the configuration, where this version speaks it.
-fn wire(api: openclaw_protocol::config::Api) -> Option<Wire> {
+/// The wire that a word in the configuration stands for.
+fn wire(api: openclaw_protocol::config::Api) -> Wire {
     use openclaw_protocol::config::Api;
     match api {
-        Api::OpenaiCompletions => Some(Wire::OpenaiCompletions),
-        Api::AnthropicMessages => Some(Wire::AnthropicMessages),
-        _ => None,
+        // Copilot's models are behind chat completions; what differs is the key.
+        Api::OpenaiCompletions | Api::GithubCopilot => Wire::OpenaiCompletions,
+        Api::OpenaiResponses => Wire::OpenaiResponses,
+        Api::OpenaiCodexResponses => Wire::OpenaiCodexResponses,
+        Api::AnthropicMessages => Wire::AnthropicMessages,
+        Api::GoogleGenerativeAi => Wire::GoogleGenerativeAi,
+        Api::Ollama => Wire::Ollama,
+        Api::BedrockConverseStream => Wire::BedrockConverseStream,
     }
 }

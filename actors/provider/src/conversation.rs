@@ -7,18 +7,23 @@
 //! transcript, and loses nothing that can be said.
 
 mod id;
+mod picture;
 
 use std::collections::HashMap;
 
 use openclaw_protocol::Content;
 use openclaw_protocol::Message;
+use openclaw_protocol::ModelRef;
 use openclaw_protocol::StopReason;
+use openclaw_protocol::ToolSpec;
 use openclaw_protocol::message::AssistantMessage;
 use serde_json::Map;
 use serde_json::Value;
+use serde_json::json;
 
 pub use self::id::IdRule;
 use self::id::Ids;
+pub use self::picture::Pictures;
 
 #[cfg(test)]
 mod tests;
@@ -28,8 +33,6 @@ const NO_RESULT: &str =
     "No result was recorded: the turn was interrupted before the tool answered.";
 /// Stands for a result without content.
 const NO_OUTPUT: &str = "(no output)";
-/// Stands for a picture where the model sees none.
-const NO_PICTURE: &str = "[A picture was sent here. This model reads text only.]";
 /// Opens a conversation whose beginning is not there.
 const OPENING: &str = "(The conversation goes on from an earlier point.)";
 /// Asks on when the last word was the model's.
@@ -37,13 +40,32 @@ const GO_ON: &str = "(Go on.)";
 
 /// What the wire and the model ask for.
 #[derive(Debug, Clone, Copy)]
-pub struct Rules {
-    /// The model sees pictures.
-    pub images: bool,
+pub struct Rules<'r> {
+    /// Which pictures the model sees.
+    pub pictures: Pictures,
     /// The form of call ids.
     pub ids: IdRule,
-    /// The wire whose signed reasoning is given back; none leaves all reasoning out.
-    pub signed_thinking: Option<&'static str>,
+    /// Whose signed reasoning is given back; none leaves all reasoning out.
+    pub signed: Option<Origin<'r>>,
+}
+
+/// Where an answer came from: only there its signatures are understood.
+#[derive(Debug, Clone, Copy)]
+pub struct Origin<'r> {
+    /// The wire, as transcripts name it.
+    pub api: &'r str,
+    /// The model.
+    pub model: &'r ModelRef,
+}
+
+impl Origin<'_> {
+    fn wrote(&self, message: &AssistantMessage) -> bool {
+        // Older transcripts don't name the model; then the wire has to do.
+        let same = |written: &str, ours: &str| written.is_empty() || written == ours;
+        message.api == self.api
+            && same(&message.provider, &self.model.provider)
+            && same(&message.model, &self.model.model)
+    }
 }
 
 /// One side's turn.
@@ -91,6 +113,8 @@ pub enum Said<'a> {
         name: String,
         /// Always an object.
         arguments: Map<String, Value>,
+        /// What the provider gave along with it.
+        signature: Option<&'a str>,
     },
 }
 
@@ -107,8 +131,32 @@ pub struct Answer<'a> {
     pub is_error: bool,
 }
 
+impl<'a> Answer<'a> {
+    /// The texts.
+    pub fn text(&self) -> String {
+        joined(self.parts.iter())
+    }
+
+    /// The pictures.
+    pub fn pictures(&self) -> impl Iterator<Item = &Part<'a>> {
+        let parts = self.parts.iter();
+        parts.filter(|part| matches!(part, Part::Image { .. }))
+    }
+}
+
+/// The texts among some parts, a blank line between two.
+pub fn joined<'p>(parts: impl Iterator<Item = &'p Part<'p>>) -> String {
+    let texts: Vec<&str> = parts
+        .filter_map(|part| match part {
+            Part::Text(text) => Some(*text),
+            Part::Image { .. } => None,
+        })
+        .collect();
+    texts.join("\n\n")
+}
+
 /// Makes a conversation of a transcript.
-pub fn turns<'a>(messages: &'a [Message], rules: &Rules) -> Vec<Turn<'a>> {
+pub fn turns<'a>(messages: &'a [Message], rules: &Rules<'_>) -> Vec<Turn<'a>> {
     let results = Results::index(messages);
     let mut ids = Ids::new(rules.ids);
     let mut turns = Vec::with_capacity(messages.len() + 2);
@@ -129,7 +177,42 @@ pub fn turns<'a>(messages: &'a [Message], rules: &Rules) -> Vec<Turn<'a>> {
     if matches!(turns.last(), Some(Turn::Assistant(_)) | None) {
         turns.push(Turn::User(vec![Part::Text(GO_ON)]));
     }
+    picture::bound(&mut turns, rules.pictures.count);
     turns
+}
+
+/// The tools of a request. A wire that is shown a call wants its tool declared, so that those which
+/// are only spoken of are declared too.
+pub fn tools(turns: &[Turn<'_>], offered: &[ToolSpec]) -> Vec<ToolSpec> {
+    let mut tools = offered.to_vec();
+    let answers = turns.iter().flat_map(|turn| match turn {
+        Turn::Results(answers) => answers.as_slice(),
+        _ => &[],
+    });
+    for answer in answers {
+        if !tools.iter().any(|tool| tool.name == answer.name) {
+            tools.push(ToolSpec {
+                name: answer.name.clone(),
+                description: "No longer there.".to_owned(),
+                parameters: json!({ "type": "object", "properties": {} }),
+            });
+        }
+    }
+    tools
+}
+
+/// Whether reasoning may be asked for: a wire that gives signed reasoning back wants the calls that
+/// are being answered to begin with it, and another model's calls don't.
+pub fn may_reason(turns: &[Turn<'_>]) -> bool {
+    let last = turns.iter().rev().find_map(|turn| match turn {
+        Turn::Assistant(said) => Some(said),
+        _ => None,
+    });
+    let answered = matches!(turns, [.., Turn::Results(_)]);
+    match last {
+        Some(said) if answered => matches!(said.first(), Some(Said::Thinking { .. })),
+        _ => true,
+    }
 }
 
 fn push_user<'a>(turns: &mut Vec<Turn<'a>>, mut parts: Vec<Part<'a>>) {
@@ -148,10 +231,10 @@ fn push_assistant<'a>(
     message: &'a AssistantMessage,
     results: &Results<'a>,
     ids: &mut Ids,
-    rules: &Rules,
+    rules: &Rules<'_>,
 ) {
     let cut_off = matches!(message.stop_reason, StopReason::Error | StopReason::Aborted);
-    let signed = rules.signed_thinking == Some(message.api.as_str());
+    let signed = rules.signed.is_some_and(|origin| origin.wrote(message));
     let mut said = Vec::new();
     let mut calls = Vec::new();
     let mut answers = Vec::new();
@@ -171,7 +254,7 @@ fn push_assistant<'a>(
                 id,
                 name,
                 arguments,
-                ..
+                extra,
             } => {
                 let found = results.of(id, at);
                 // A call of an answer that broke off may itself be incomplete.
@@ -198,6 +281,10 @@ fn push_assistant<'a>(
                     id,
                     name,
                     arguments: object(arguments),
+                    signature: extra
+                        .get("thoughtSignature")
+                        .and_then(Value::as_str)
+                        .filter(|signature| signed && !signature.is_empty()),
                 });
             }
             _ => {}
@@ -220,32 +307,23 @@ fn push_assistant<'a>(
     }
 }
 
-fn parts<'a>(content: &'a [Content], rules: &Rules) -> Vec<Part<'a>> {
+fn parts<'a>(content: &'a [Content], rules: &Rules<'_>) -> Vec<Part<'a>> {
     content
         .iter()
         .filter_map(|part| match part {
             Content::Text { text, .. } if !blank(text) => Some(Part::Text(text)),
             Content::Image {
                 data, mime_type, ..
-            } if !data.is_empty() => Some(if rules.images && shown(mime_type) {
-                Part::Image {
+            } if !data.is_empty() => Some(match rules.pictures.instead(data, mime_type) {
+                None => Part::Image {
                     data,
                     mime: mime_type,
-                }
-            } else {
-                Part::Text(NO_PICTURE)
+                },
+                Some(words) => Part::Text(words),
             }),
             _ => None,
         })
         .collect()
-}
-
-/// The kinds of pictures that all providers take.
-fn shown(mime: &str) -> bool {
-    matches!(
-        mime,
-        "image/png" | "image/jpeg" | "image/gif" | "image/webp"
-    )
 }
 
 /// What another program wrote under a role of its own, as far as it is text.
@@ -268,7 +346,12 @@ fn blank(text: &str) -> bool {
 
 /// A tool's name in the letters that wires allow.
 fn plain_name(name: &str) -> String {
-    name.chars()
+    // Google's names begin with a letter.
+    let begins = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+    let before = (!begins).then_some('_');
+    before
+        .into_iter()
+        .chain(name.chars())
         .take(64)
         .map(|c| {
             if c.is_ascii_alphanumeric() || c == '_' || c == '-' {

@@ -7,6 +7,7 @@ use openclaw_protocol::Secret;
 use openclaw_protocol::Usage;
 use openclaw_protocol::config::models::ModelCost;
 
+use crate::access::Access;
 use crate::deadline::Deadlines;
 
 /// Everything a call needs to know about a provider.
@@ -16,8 +17,8 @@ pub struct Endpoint {
     pub provider: String,
     /// Its address without a trailing slash, as [`Wire::base_url`] makes it.
     pub base_url: String,
-    /// The key, when it takes one.
-    pub key: Option<Secret>,
+    /// What a call proves itself with.
+    pub access: Access,
     /// Whether the key goes into `Authorization: Bearer` where the wire would use its own header.
     pub bearer: bool,
     /// Sent along with each request.
@@ -39,8 +40,18 @@ pub struct Endpoint {
 pub enum Wire {
     /// OpenAI's chat completions.
     OpenaiCompletions,
+    /// OpenAI's responses.
+    OpenaiResponses,
+    /// The same for its subscription.
+    OpenaiCodexResponses,
     /// Anthropic's messages.
     AnthropicMessages,
+    /// Google's Gemini.
+    GoogleGenerativeAi,
+    /// Ollama's own.
+    Ollama,
+    /// Amazon Bedrock.
+    BedrockConverseStream,
     /// No wire: the model is part of the gateway.
     Builtin,
 }
@@ -52,10 +63,23 @@ pub struct Quirks {
     pub completion_tokens_field: bool,
     /// Takes `stream_options`.
     pub stream_options: bool,
-    /// Takes `reasoning_effort`.
-    pub reasoning_effort: bool,
+    /// How it is told to think.
+    pub thinking: ThinkingField,
     /// Ids of tool calls are exactly nine letters and digits.
     pub nine_character_ids: bool,
+}
+
+/// How a chat-completions server is told to think.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ThinkingField {
+    /// Not at all.
+    None,
+    /// `reasoning_effort`.
+    Effort,
+    /// `reasoning: { effort }`.
+    Reasoning,
+    /// `thinking: { type: enabled | disabled }`.
+    Switch,
 }
 
 impl Default for Quirks {
@@ -63,7 +87,7 @@ impl Default for Quirks {
         Self {
             completion_tokens_field: false,
             stream_options: true,
-            reasoning_effort: false,
+            thinking: ThinkingField::None,
             nine_character_ids: false,
         }
     }
@@ -99,7 +123,12 @@ impl Wire {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::OpenaiCompletions => "openai-completions",
+            Self::OpenaiResponses => "openai-responses",
+            Self::OpenaiCodexResponses => "openai-codex-responses",
             Self::AnthropicMessages => "anthropic-messages",
+            Self::GoogleGenerativeAi => "google-generative-ai",
+            Self::Ollama => "ollama",
+            Self::BedrockConverseStream => "bedrock-converse-stream",
             Self::Builtin => "builtin",
         }
     }
@@ -109,7 +138,7 @@ impl Wire {
     pub fn base_url(self, written: &str) -> String {
         let url = written.trim().trim_end_matches('/');
         match self {
-            Self::OpenaiCompletions => {
+            Self::OpenaiCompletions | Self::OpenaiResponses => {
                 let after_scheme = url.split_once("://").map_or(url, |(_, rest)| rest);
                 if after_scheme.contains('/') {
                     url.to_owned()
@@ -117,7 +146,23 @@ impl Wire {
                     format!("{url}/v1")
                 }
             }
-            Self::AnthropicMessages => url.strip_suffix("/v1").unwrap_or(url).to_owned(),
+            Self::AnthropicMessages | Self::Ollama => {
+                url.strip_suffix("/v1").unwrap_or(url).to_owned()
+            }
+            Self::GoogleGenerativeAi => {
+                // The address of the chat-completions twin is often the one at hand.
+                let url = url.strip_suffix("/openai").unwrap_or(url);
+                let after_scheme = url.split_once("://").map_or(url, |(_, rest)| rest);
+                match after_scheme.contains('/') {
+                    true => url.to_owned(),
+                    false => format!("{url}/v1beta"),
+                }
+            }
+            Self::OpenaiCodexResponses => {
+                let url = url.strip_suffix("/codex/responses").unwrap_or(url);
+                url.strip_suffix("/codex").unwrap_or(url).to_owned()
+            }
+            Self::BedrockConverseStream => url.to_owned(),
             Self::Builtin => String::new(),
         }
     }
@@ -189,6 +234,16 @@ mod tests {
         assert_eq!(
             anthropic.base_url("https://api.anthropic.com/v1"),
             "https://api.anthropic.com"
+        );
+        let google = Wire::GoogleGenerativeAi;
+        assert_eq!(
+            google.base_url("https://x.org/v1beta/openai/"),
+            "https://x.org/v1beta"
+        );
+        assert_eq!(google.base_url("https://x.org"), "https://x.org/v1beta");
+        assert_eq!(
+            Wire::Ollama.base_url("http://localhost:11434/v1"),
+            "http://localhost:11434"
         );
         assert_eq!(
             anthropic.base_url("https://x.org/anthropic/"),

@@ -2,8 +2,8 @@
 //! actor that hands out permits.
 //!
 //! Everything that decides is a plain function: what a transcript becomes on a wire
-//! ([`conversation`]), what an answer means ([`openai`], [`anthropic`]), how a failure is sorted
-//! ([`error`]), which model is chosen and for what reason ([`catalogue`]). Sockets are opened in
+//! ([`conversation`]), what an answer means (a folder for each wire, such as [`openai`]), how a failure
+//! is sorted ([`error`]), which model is chosen and for what reason ([`catalogue`]). Sockets are opened in
 //! `call.rs` and `discovery.rs` only.
 
 #![cfg_attr(
@@ -16,25 +16,36 @@
     )
 )]
 
+pub mod access;
 pub mod anthropic;
 pub mod basic;
+pub mod bedrock;
 pub mod catalogue;
 pub mod conversation;
 pub mod deadline;
 pub mod discovery;
 pub mod endpoint;
 pub mod error;
+pub mod google;
 pub mod http;
 pub mod model;
+pub mod ollama;
 pub mod openai;
 pub mod profile;
 pub mod provider;
+pub mod responses;
+pub mod thinking;
 
+mod answer;
 mod call;
+mod client;
+mod framing;
 
+pub use access::Access;
 pub use catalogue::Catalogue;
 pub use catalogue::Choice;
 pub use catalogue::LocalServer;
+pub use client::client;
 pub use deadline::Deadlines;
 pub use endpoint::Endpoint;
 pub use error::ModelError;
@@ -48,6 +59,5 @@ pub use provider::CallOutcome;
 pub use provider::Lease;
 pub use provider::ProviderActor;
 pub use provider::ProviderMail;
-pub use provider::client;
 pub use provider::lease;
 pub use provider::specs;

@@ -12,6 +12,7 @@ use openclaw_protocol::ToolSpec;
 use openclaw_protocol::Usage;
 use serde_json::Value;
 
+use crate::endpoint::ModelInfo;
 use crate::error::ModelError;
 
 /// The events of one call, in order. It ends after [`ModelEvent::Done`] or after the first error;
@@ -65,6 +66,8 @@ pub enum ModelEvent {
         name: String,
         /// An object.
         arguments: Value,
+        /// What the provider asks back with the call; kept beside it as `thoughtSignature`.
+        signature: Option<String>,
     },
     /// The end, always last.
     Done {
@@ -73,4 +76,32 @@ pub enum ModelEvent {
         /// Why it ended.
         stop: StopReason,
     },
+}
+
+impl ModelRequest {
+    /// A parameter, unless it is null.
+    pub(crate) fn param(&self, name: &str) -> Option<&Value> {
+        self.params.get(name).filter(|value| !value.is_null())
+    }
+
+    /// The limit somebody asked for.
+    pub(crate) fn asked_limit(&self) -> Option<u64> {
+        let asked = self.param("maxTokens").and_then(Value::as_u64);
+        let limit = self.max_tokens.map(u64::from).or(asked)?;
+        Some(limit.max(1))
+    }
+
+    /// The limit somebody asked for, or what the model is known to allow.
+    pub(crate) fn limit(&self, info: &ModelInfo) -> Option<u64> {
+        self.asked_limit().or(info.max_tokens.map(u64::from))
+    }
+
+    /// Words at which the answer shall end.
+    pub(crate) fn stops(&self) -> Vec<&str> {
+        match self.param("stop") {
+            Some(Value::String(stop)) => vec![stop],
+            Some(Value::Array(stops)) => stops.iter().filter_map(Value::as_str).collect(),
+            _ => Vec::new(),
+        }
+    }
 }

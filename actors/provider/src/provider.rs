@@ -32,7 +32,6 @@ pub use self::desk::CallOutcome;
 pub use self::desk::Counters;
 pub use self::desk::Desk;
 pub use self::lease::Lease;
-pub use self::lease::client;
 use crate::catalogue::Catalogue;
 use crate::catalogue::ProviderEntry;
 use crate::endpoint::Endpoint;
@@ -205,7 +204,7 @@ impl Hash for Facts<'_> {
         let Endpoint {
             provider,
             base_url,
-            key,
+            access,
             bearer,
             headers,
             deadlines,
@@ -214,7 +213,7 @@ impl Hash for Facts<'_> {
             wire,
             models,
         } = self.0;
-        (provider, base_url, key, bearer, headers).hash(state);
+        (provider, base_url, access, bearer, headers).hash(state);
         (deadlines, concurrency, quirks, wire).hash(state);
         for info in models {
             (&info.reference, &info.name, info.wire, info.context_window).hash(state);

@@ -1,4 +1,4 @@
-//! Both wires against a real model on a real server: llama.cpp, started by
+//! The wires that it speaks against a real model on a real server: llama.cpp, started by
 //! `tests/support/real-model.sh`. Runs when `OPENCLAW_REAL_MODEL_URL` holds its address.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
@@ -24,7 +24,11 @@ use serde_json::json;
 
 /// It never has little to say to that.
 const STORY: &str = "Tell me a long story about a fox who crosses the sea.";
-const WIRES: [&str; 2] = ["openai-completions", "anthropic-messages"];
+const WIRES: [&str; 3] = [
+    "openai-completions",
+    "openai-responses",
+    "anthropic-messages",
+];
 
 fn url() -> Option<String> {
     let url = std::env::var("OPENCLAW_REAL_MODEL_URL").ok();
@@ -68,7 +72,7 @@ fn request(text: &str, max_tokens: u32, tools: Vec<ToolSpec>) -> ModelRequest {
 }
 
 #[tokio::test]
-async fn words_come_one_by_one_over_both_wires() {
+async fn words_come_one_by_one_over_every_wire() {
     let Some(url) = url() else { return };
     for api in WIRES {
         let model = client(api, &url);

@@ -61,6 +61,12 @@ fn said() -> impl Strategy<Value = Value> {
         thinking.prop_map(|(text, signature)| match signature {
             None => json!({ "type": "thinking", "thinking": text }),
             Some(signature) => {
+                let signature = match signature.len() {
+                    4 => json!({ "type": "reasoning", "id": "rs", "summary": [],
+                        "encrypted_content": signature })
+                    .to_string(),
+                    _ => signature,
+                };
                 json!({ "type": "thinking", "thinking": text, "thinkingSignature": signature })
             }
         }),
@@ -86,7 +92,13 @@ fn message() -> impl Strategy<Value = Value> {
         Just("error"),
         Just("odd")
     ];
-    let api = prop_oneof![Just("anthropic-messages"), Just("openai-completions")];
+    let api = prop_oneof![
+        Just("anthropic-messages"),
+        Just("openai-completions"),
+        Just("openai-responses"),
+        Just("google-generative-ai"),
+        Just("bedrock-converse-stream"),
+    ];
     prop_oneof![
         3 => prop::collection::vec(shown(), 0..3)
             .prop_map(|content| json!({ "role": "user", "content": content, "timestamp": 1 })),
@@ -106,7 +118,7 @@ fn message() -> impl Strategy<Value = Value> {
 
 fn info(wire: Wire, images: bool, nine: bool) -> ModelInfo {
     ModelInfo {
-        reference: ModelRef::new("p", "m"),
+        reference: ModelRef::new("p", "claude-gemini-3"),
         name: "m".into(),
         wire,
         context_window: None,
@@ -121,6 +133,9 @@ fn info(wire: Wire, images: bool, nine: bool) -> ModelInfo {
         },
     }
 }
+
+type Encode = fn(&ModelRequest, &ModelInfo) -> Value;
+type Check = fn(&Value) -> Result<(), String>;
 
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
@@ -137,7 +152,7 @@ proptest! {
             serde_json::from_value(Value::Array(transcript)).expect("a transcript");
         for length in 0..=transcript.len() {
             let request = ModelRequest {
-                model: ModelRef::new("p", "m"),
+                model: ModelRef::new("p", "claude-gemini-3"),
                 system: system.clone(),
                 messages: transcript[..length].to_vec().into(),
                 tools: Vec::new(),
@@ -145,12 +160,18 @@ proptest! {
                 session: "agent:main:main".parse().expect("a key"),
                 params: json!({ "thinking": thinking }),
             };
-            let body = openclaw_provider::openai::body(
-                &request, &info(Wire::OpenaiCompletions, images, nine));
-            prop_assert_eq!(check::openai(&body), Ok(()), "{:#}", body);
-            let body = openclaw_provider::anthropic::body(
-                &request, &info(Wire::AnthropicMessages, images, false));
-            prop_assert_eq!(check::anthropic(&body), Ok(()), "{:#}", body);
+            let all: [(Wire, Encode, Check); 6] = [
+                (Wire::OpenaiCompletions, openclaw_provider::openai::body, check::openai),
+                (Wire::OpenaiResponses, openclaw_provider::responses::body, check::responses),
+                (Wire::AnthropicMessages, openclaw_provider::anthropic::body, check::anthropic),
+                (Wire::GoogleGenerativeAi, openclaw_provider::google::body, check::google),
+                (Wire::Ollama, openclaw_provider::ollama::body, check::ollama),
+                (Wire::BedrockConverseStream, openclaw_provider::bedrock::body, check::bedrock),
+            ];
+            for (wire, encode, check) in all {
+                let body = encode(&request, &info(wire, images, nine));
+                prop_assert_eq!(check(&body), Ok(()), "{}: {:#}", wire.as_str(), body);
+            }
         }
     }
 }

@@ -186,8 +186,12 @@ impl Answer {
                 id,
                 name,
                 arguments,
+                signature,
             } => {
-                let part = Content::tool_call(id, name, arguments);
+                let mut part = Content::tool_call(id, name, arguments);
+                if let (Some(signature), Content::ToolCall { extra, .. }) = (signature, &mut part) {
+                    extra.insert("thoughtSignature".to_owned(), json!(signature));
+                }
                 self.message.content.push(part);
             }
             // Kinds that a later version of the provider adds say nothing to people.

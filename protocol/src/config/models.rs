@@ -146,6 +146,10 @@ pub enum Api {
     GithubCopilot,
     /// Amazon Bedrock.
     BedrockConverseStream,
+    /// OpenAI's responses as its subscription for Codex speaks them.
+    OpenaiCodexResponses,
+    /// Ollama's own.
+    Ollama,
 }
 
 impl Api {
@@ -158,6 +162,8 @@ impl Api {
             Self::GoogleGenerativeAi => "google-generative-ai",
             Self::GithubCopilot => "github-copilot",
             Self::BedrockConverseStream => "bedrock-converse-stream",
+            Self::OpenaiCodexResponses => "openai-codex-responses",
+            Self::Ollama => "ollama",
         }
     }
 }

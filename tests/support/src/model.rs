@@ -1,4 +1,4 @@
-//! A strict, scripted model server: OpenAI's chat completions and Anthropic's messages, streamed.
+//! A strict, scripted model server that speaks every wire, streamed.
 //!
 //! It checks each request as the vendors do and answers a wrong one as they do, so a client that
 //! gets along with it has a chance with them. What it answers is a script of [`Reply`]s; every
@@ -44,8 +44,16 @@ pub struct FakeModel {
 pub enum Wire {
     /// `POST /v1/chat/completions`.
     Openai,
+    /// `POST /v1/responses`.
+    Responses,
     /// `POST /v1/messages`.
     Anthropic,
+    /// `POST /v1beta/models/<model>:streamGenerateContent`.
+    Google,
+    /// `POST /api/chat`.
+    Ollama,
+    /// `POST /model/<model>/converse-stream`.
+    Bedrock,
 }
 
 /// A request that came.
@@ -210,7 +218,11 @@ impl FakeModel {
     pub fn config(&self, wire: Wire) -> Value {
         let (api, base_url) = match wire {
             Wire::Openai => ("openai-completions", format!("{}/v1", self.base_url())),
+            Wire::Responses => ("openai-responses", format!("{}/v1", self.base_url())),
             Wire::Anthropic => ("anthropic-messages", self.base_url()),
+            Wire::Google => ("google-generative-ai", self.base_url()),
+            Wire::Ollama => ("ollama", self.base_url()),
+            Wire::Bedrock => ("bedrock-converse-stream", self.base_url()),
         };
         json!({
             "agents": { "defaults": { "model": { "primary": "fake/fake-1" } } },

@@ -5,14 +5,19 @@ use serde_json::Value;
 use serde_json::json;
 
 use crate::conversation::IdRule;
+use crate::conversation::Origin;
 use crate::conversation::Part;
+use crate::conversation::Pictures;
 use crate::conversation::Rules;
 use crate::conversation::Said;
 use crate::conversation::Turn;
+use crate::conversation::may_reason;
+use crate::conversation::tools;
 use crate::conversation::turns;
 use crate::endpoint::ModelInfo;
 use crate::endpoint::Wire;
 use crate::model::ModelRequest;
+use crate::thinking::Level;
 
 /// How a stored signature tells reasoning that the provider has hidden.
 pub(super) const REDACTED: &str = "redacted:";
@@ -23,21 +28,25 @@ const ROOM_FOR_ANSWER: u64 = 4096;
 
 /// Builds the body.
 pub fn body(request: &ModelRequest, info: &ModelInfo) -> Value {
-    let param = |name: &str| request.params.get(name);
-    let budget = match info.reasoning {
-        true => param("thinking").and_then(Value::as_str).and_then(budget),
-        false => None,
+    let budget = Level::of(&request.params)
+        .filter(|_| info.reasoning)
+        .and_then(Level::budget);
+    let origin = Origin {
+        api: Wire::AnthropicMessages.as_str(),
+        model: &info.reference,
     };
     let rules = Rules {
-        images: info.images,
+        pictures: Pictures::ANTHROPIC.seen_by(info.images),
         ids: IdRule::Plain,
         // Signed reasoning is given back only while the model reasons.
-        signed_thinking: budget.map(|_| Wire::AnthropicMessages.as_str()),
+        signed: budget.map(|_| origin),
     };
-    let cache = cache_control(param("cacheRetention").and_then(Value::as_str));
+    let turns = turns(&request.messages, &rules);
+    let budget = budget.filter(|_| may_reason(&turns));
+    let cache = cache_control(request.param("cacheRetention").and_then(Value::as_str));
     let mut body = Map::new();
     body.insert("model".into(), json!(request.model.model));
-    let limit = limit(request, info);
+    let limit = request.limit(info).unwrap_or(DEFAULT_MAX_TOKENS);
     let limit = budget.map_or(limit, |budget| limit.max(budget + ROOM_FOR_ANSWER));
     body.insert("max_tokens".into(), json!(limit));
     body.insert("stream".into(), json!(true));
@@ -46,8 +55,9 @@ pub fn body(request: &ModelRequest, info: &ModelInfo) -> Value {
         mark(&mut block, cache.as_ref());
         body.insert("system".into(), json!([block]));
     }
-    if !request.tools.is_empty() {
-        let tools = request.tools.iter().map(|spec| {
+    let tools = tools(&turns, &request.tools);
+    if !tools.is_empty() {
+        let tools = tools.iter().map(|spec| {
             json!({
                 "name": spec.name, "description": spec.description,
                 "input_schema": spec.parameters,
@@ -55,14 +65,18 @@ pub fn body(request: &ModelRequest, info: &ModelInfo) -> Value {
         });
         body.insert("tools".into(), tools.collect());
     }
-    let mut messages = messages(request, &rules);
-    // The last block is marked too: the next call reads everything up to it from the cache.
-    let last = messages.last_mut().and_then(|last| last.get_mut("content"));
-    if let Some(block) = last
-        .and_then(Value::as_array_mut)
-        .and_then(|list| list.last_mut())
-    {
-        mark(block, cache.as_ref());
+    let mut messages = messages(&turns);
+    // The end of the person's last two turns is marked too: the next call reads everything up to
+    // the newer mark from the cache, and a long loop of tools still finds the older one.
+    let theirs = messages
+        .iter_mut()
+        .rev()
+        .filter(|turn| turn.get("role").is_some_and(|role| role == "user"));
+    for turn in theirs.take(2) {
+        let content = turn.get_mut("content").and_then(Value::as_array_mut);
+        if let Some(block) = content.and_then(|content| content.last_mut()) {
+            mark(block, cache.as_ref());
+        }
     }
     body.insert("messages".into(), Value::Array(messages));
     if let Some(budget) = budget {
@@ -71,44 +85,17 @@ pub fn body(request: &ModelRequest, info: &ModelInfo) -> Value {
     } else {
         // The wire takes one of the two, and none while the model reasons.
         for (ours, theirs) in [("temperature", "temperature"), ("topP", "top_p")] {
-            if let Some(value) = param(ours) {
+            if let Some(value) = request.param(ours) {
                 body.insert(theirs.into(), value.clone());
                 break;
             }
         }
     }
-    match param("stop") {
-        Some(Value::Array(stop)) => {
-            body.insert("stop_sequences".into(), json!(stop));
-        }
-        Some(Value::String(stop)) => {
-            body.insert("stop_sequences".into(), json!([stop]));
-        }
-        _ => {}
+    let stop = request.stops();
+    if !stop.is_empty() {
+        body.insert("stop_sequences".into(), json!(stop));
     }
     Value::Object(body)
-}
-
-fn limit(request: &ModelRequest, info: &ModelInfo) -> u64 {
-    let asked = request.params.get("maxTokens").and_then(Value::as_u64);
-    request
-        .max_tokens
-        .map(u64::from)
-        .or(asked)
-        .or(info.max_tokens.map(u64::from))
-        .unwrap_or(DEFAULT_MAX_TOKENS)
-        .max(1)
-}
-
-fn budget(level: &str) -> Option<u64> {
-    match level {
-        "minimal" => Some(1024),
-        "low" => Some(4096),
-        "medium" => Some(8192),
-        "high" => Some(16_384),
-        "xhigh" => Some(32_768),
-        _ => None,
-    }
 }
 
 /// Caching is the default: a conversation is sent again with each message.
@@ -126,10 +113,10 @@ fn mark(block: &mut Value, cache: Option<&Value>) {
     }
 }
 
-fn messages(request: &ModelRequest, rules: &Rules) -> Vec<Value> {
+fn messages(turns: &[Turn<'_>]) -> Vec<Value> {
     let mut list: Vec<(&str, Vec<Value>)> = Vec::new();
-    for turn in turns(&request.messages, rules) {
-        let (role, mut blocks) = match &turn {
+    for turn in turns {
+        let (role, mut blocks) = match turn {
             Turn::User(parts) => ("user", parts.iter().map(block).collect::<Vec<_>>()),
             Turn::Assistant(said) => ("assistant", said.iter().map(said_block).collect()),
             Turn::Results(answers) => ("user", answers.iter().map(result).collect()),
@@ -173,6 +160,7 @@ fn said_block(said: &Said<'_>) -> Value {
             id,
             name,
             arguments,
+            ..
         } => json!({ "type": "tool_use", "id": id, "name": name, "input": arguments }),
     }
 }

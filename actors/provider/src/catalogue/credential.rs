@@ -4,7 +4,11 @@ use openclaw_protocol::Secret;
 use openclaw_protocol::config::ProviderConfig;
 
 use super::Inputs;
+use super::known::Auth;
 use super::known::Known;
+use super::region::region_of;
+use crate::access::Access;
+use crate::bedrock::AwsKeys;
 
 /// Where a key is from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,9 +32,9 @@ pub(super) fn credential(
     config: Option<&ProviderConfig>,
     near: bool,
     inputs: &Inputs<'_>,
-) -> (Option<Secret>, Credential) {
+) -> (Access, Credential) {
     if let Some((profile, secret)) = inputs.profiles.credential(id, inputs.now_ms) {
-        return (Some(secret), Credential::Profile(profile.to_owned()));
+        return (Access::of(secret), Credential::Profile(profile.to_owned()));
     }
     let usual = format!("{}_API_KEY", id.to_uppercase().replace(['-', '.'], "_"));
     let names: Vec<String> = match known {
@@ -43,7 +47,7 @@ pub(super) fn credential(
         (!value.is_empty()).then(|| (name.clone(), Secret::new(value)))
     };
     if let Some((name, secret)) = names.iter().find_map(look) {
-        return (Some(secret), Credential::Env(name));
+        return (Access::of(secret), Credential::Env(name));
     }
     let written = config.and_then(|config| config.api_key.as_ref());
     if let Some(written) = written.filter(|key| !key.expose().trim().is_empty()) {
@@ -53,14 +57,39 @@ pub(super) fn credential(
             .bytes()
             .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_');
         if let (true, Some((name, secret))) = (is_name, look(&name)) {
-            return (Some(secret), Credential::Env(name));
+            return (Access::of(secret), Credential::Env(name));
         }
-        return (Some(written.clone()), Credential::Config);
+        return (Access::of(written.clone()), Credential::Config);
+    }
+    if known.is_some_and(|known| known.auth == Auth::Amazon)
+        && let Some(keys) = amazon(config, inputs)
+    {
+        let access = Access {
+            aws: Some(keys),
+            ..Access::default()
+        };
+        return (access, Credential::Env("AWS_ACCESS_KEY_ID".to_owned()));
     }
     // A header may carry it, and a server of one's own may not ask.
     let in_header = config.is_some_and(|config| !config.headers.is_empty());
-    if near || in_header || (known.is_none() && config.is_some()) {
-        return (None, Credential::NotNeeded);
+    let open = known.is_some_and(|known| known.auth == Auth::Open);
+    if near || open || in_header || (known.is_none() && config.is_some()) {
+        return (Access::default(), Credential::NotNeeded);
     }
-    (None, Credential::Missing(names))
+    (Access::default(), Credential::Missing(names))
+}
+
+/// The key pair in the variables that Amazon's own programs read.
+fn amazon(config: Option<&ProviderConfig>, inputs: &Inputs<'_>) -> Option<AwsKeys> {
+    let look = |name: &str| {
+        let value = (inputs.env)(name)?;
+        (!value.trim().is_empty()).then(|| value.trim().to_owned())
+    };
+    let url = config.and_then(|config| config.base_url.as_deref());
+    Some(AwsKeys {
+        id: look("AWS_ACCESS_KEY_ID")?,
+        secret: Secret::new(look("AWS_SECRET_ACCESS_KEY")?),
+        session: look("AWS_SESSION_TOKEN").map(Secret::new),
+        region: region_of(url.unwrap_or_default(), inputs),
+    })
 }

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use openclaw_protocol::ModelRef;
-use openclaw_protocol::config::Api;
 use openclaw_protocol::config::ModelDef;
 use openclaw_protocol::config::ProviderConfig;
 use openclaw_protocol::config::models::ModelCost;
@@ -16,26 +15,23 @@ use super::Credential;
 use super::Inputs;
 use super::LocalServer;
 use super::credential::credential;
+use super::known::Auth;
 use super::known::Known;
 use super::known::PROVIDERS;
 use super::known::known;
 use super::provider_id;
+use super::region;
 use super::wire;
+use crate::access::Access;
 use crate::deadline::Deadlines;
 use crate::endpoint::Endpoint;
 use crate::endpoint::ModelInfo;
 use crate::endpoint::Quirks;
+use crate::endpoint::ThinkingField;
 use crate::endpoint::Wire;
 
 /// A household's agents ask this often at the same time; a provider's own limit is higher.
 const CONCURRENCY: usize = 8;
-/// The servers that need no key; their addresses when nothing else is known.
-const LOCAL: &[(&str, &str, &str)] = &[
-    ("ollama", "Ollama", "http://127.0.0.1:11434/v1"),
-    ("lmstudio", "LM Studio", "http://127.0.0.1:1234/v1"),
-    ("llamacpp", "llama.cpp", "http://127.0.0.1:8080/v1"),
-];
-
 /// One provider.
 #[derive(Debug, Clone)]
 pub struct ProviderEntry {
@@ -49,8 +45,6 @@ pub struct ProviderEntry {
     pub configured: bool,
     /// Whether it answered on this machine.
     pub discovered: bool,
-    /// A wire that this version doesn't speak.
-    pub foreign_wire: Option<&'static str>,
     /// What to call when the provider is all there is.
     pub default_model: Option<String>,
 }
@@ -58,26 +52,45 @@ pub struct ProviderEntry {
 impl ProviderEntry {
     /// Whether it can be called.
     pub fn usable(&self) -> bool {
-        self.foreign_wire.is_none() && !matches!(self.credential, Credential::Missing(_))
+        !matches!(self.credential, Credential::Missing(_)) && self.unreachable().is_none()
     }
 
     /// Why it can't be called, and what mends it.
     pub fn problem(&self) -> Option<String> {
         let id = &self.endpoint.provider;
-        if let Some(wire) = self.foreign_wire {
-            return Some(format!(
-                "{id} is set to the wire {wire}, which this version does not speak; set models.providers.{id}.api to openai-completions or anthropic-messages"
-            ));
+        if let Some(problem) = self.unreachable() {
+            return Some(problem);
         }
         let Credential::Missing(names) = &self.credential else {
             return None;
         };
+        if names.is_empty() {
+            return Some(format!(
+                "nobody is signed in at {id}; run `openclaw models auth login --provider {id}`"
+            ));
+        }
         let variable = names.first().map_or_else(String::new, |name| {
             format!("set {name} in the environment or ")
         });
         Some(format!(
             "there is no key for {id}; {variable}run `openclaw config set models.providers.{id}.apiKey <key>`"
         ))
+    }
+}
+
+impl ProviderEntry {
+    fn unreachable(&self) -> Option<String> {
+        let Endpoint {
+            provider,
+            base_url,
+            wire,
+            ..
+        } = &*self.endpoint;
+        (base_url.is_empty() && *wire != Wire::Builtin).then(|| {
+            format!(
+                "there is no address for {provider}; run `openclaw config set models.providers.{provider}.baseUrl <address>`"
+            )
+        })
     }
 }
 
@@ -99,7 +112,10 @@ pub(super) fn entries(inputs: &Inputs<'_>) -> Vec<ProviderEntry> {
     if !models.replace {
         for known in PROVIDERS {
             let there = list.iter().any(|entry| entry.endpoint.provider == known.id);
-            if !there && !off.iter().any(|id| id == known.id) {
+            // A server at home is there when it answers, or when somebody says so.
+            let said = known.env.iter().any(|name| (inputs.env)(name).is_some());
+            let expected = known.auth != Auth::Open || said;
+            if expected && !there && !off.iter().any(|id| id == known.id) {
                 list.push(entry(known.id, Some(known), None, inputs));
             }
         }
@@ -109,7 +125,7 @@ pub(super) fn entries(inputs: &Inputs<'_>) -> Vec<ProviderEntry> {
             .iter()
             .any(|entry| entry.endpoint.provider == server.id);
         if !there && !off.contains(&server.id) {
-            list.push(entry(&server.id, None, None, inputs));
+            list.push(entry(&server.id, known(&server.id), None, inputs));
         }
     }
     list.push(builtin());
@@ -123,28 +139,21 @@ fn entry(
     inputs: &Inputs<'_>,
 ) -> ProviderEntry {
     let server = inputs.local.iter().find(|server| server.id == id);
-    let local = LOCAL.iter().find(|(local, ..)| *local == id);
     let api = config.and_then(|config| config.api);
-    let wire_of = |api: Api| wire(api).ok_or(api.as_str());
-    let spoken = api.map(wire_of);
-    // Google's own wire and OpenAI's newer one have a chat-completions twin at the known address.
-    let foreign_wire = match (spoken, known) {
-        (Some(Err(_)), Some(_)) if config.is_some_and(|config| config.base_url.is_none()) => None,
-        (Some(Err(name)), _) => Some(name),
-        _ => None,
+    let own = config.and_then(|config| config.base_url.as_deref());
+    let wire = match (api, known) {
+        (Some(api), _) => wire(api),
+        (None, Some(known)) => known.wire_at(own),
+        (None, None) => Wire::OpenaiCompletions,
     };
-    let fallback = known.map_or(Wire::OpenaiCompletions, |known| known.wire);
-    let wire = spoken.and_then(Result::ok).unwrap_or(fallback);
-    let written = config
-        .and_then(|config| config.base_url.as_deref())
+    let written = own
         .or_else(|| server.map(|server| server.base_url.as_str()))
         .or_else(|| known.map(|known| known.base_url))
-        .or_else(|| local.map(|(_, _, url)| *url))
         .unwrap_or_default();
-    let base_url = wire.base_url(written);
+    let base_url = wire.base_url(&region::placed(written, inputs));
     let near = is_near(&base_url);
     let quirks = known.map_or_else(Quirks::default, |known| known.quirks);
-    let (key, credential) = credential(id, known, config, near, inputs);
+    let (access, credential) = credential(id, known, config, near, inputs);
     let mut models = Vec::new();
     for def in config.iter().flat_map(|config| &config.models) {
         models.push(defined(id, def, wire, quirks));
@@ -184,7 +193,7 @@ fn entry(
     let endpoint = Endpoint {
         provider: id.to_owned(),
         base_url,
-        key,
+        access,
         bearer: config
             .and_then(|config| config.auth_header)
             .unwrap_or(false),
@@ -204,14 +213,12 @@ fn entry(
         name: known
             .map(|known| known.name)
             .or(server.map(|server| server.name.as_str()))
-            .or(local.map(|(_, name, _)| *name))
             .unwrap_or(id)
             .to_owned(),
         endpoint: Arc::new(endpoint),
         credential,
         configured: config.is_some(),
         discovered: server.is_some(),
-        foreign_wire,
         default_model,
     }
 }
@@ -285,9 +292,11 @@ fn defined(provider: &str, def: &ModelDef, usual: Wire, quirks: Quirks) -> Model
         cost: def.cost,
         headers: def.headers.clone(),
         quirks: Quirks {
-            reasoning_effort: compat
-                .supports_reasoning_effort
-                .unwrap_or(quirks.reasoning_effort),
+            thinking: match compat.supports_reasoning_effort {
+                Some(true) => ThinkingField::Effort,
+                Some(false) => ThinkingField::None,
+                None => quirks.thinking,
+            },
             completion_tokens_field: compat
                 .max_tokens_field
                 .as_deref()
@@ -296,12 +305,7 @@ fn defined(provider: &str, def: &ModelDef, usual: Wire, quirks: Quirks) -> Model
                 }),
             ..quirks
         },
-        ..plain(
-            provider,
-            &def.id,
-            def.api.and_then(wire).unwrap_or(usual),
-            quirks,
-        )
+        ..plain(provider, &def.id, def.api.map_or(usual, wire), quirks)
     }
 }
 
@@ -337,7 +341,7 @@ fn builtin() -> ProviderEntry {
         endpoint: Arc::new(Endpoint {
             provider: BUILTIN.to_owned(),
             base_url: String::new(),
-            key: None,
+            access: Access::default(),
             bearer: false,
             headers: BTreeMap::new(),
             deadlines: Deadlines::REMOTE,
@@ -350,7 +354,6 @@ fn builtin() -> ProviderEntry {
         credential: Credential::NotNeeded,
         configured: false,
         discovered: false,
-        foreign_wire: None,
         default_model: Some(BASIC.to_owned()),
     }
 }

@@ -242,7 +242,8 @@ fn ollama_is_reached_as_people_configure_it() {
     });
     let catalogue = catalogue(config, &[], &[]);
     let endpoint = catalogue.check(&catalogue.choice().model).unwrap();
-    assert_eq!(endpoint.base_url, "http://localhost:11434/v1");
+    assert_eq!(endpoint.base_url, "http://localhost:11434");
+    assert_eq!(endpoint.wire, crate::endpoint::Wire::Ollama);
     assert_eq!(catalogue.choice().problem, None);
     assert_eq!(endpoint.deadlines, crate::Deadlines::LOCAL);
 }

@@ -5,15 +5,16 @@ use serde_json::json;
 use super::Answer;
 use super::IdRule;
 use super::Part;
+use super::Pictures;
 use super::Rules;
 use super::Said;
 use super::Turn;
 use super::turns;
 
-const RULES: Rules = Rules {
-    images: true,
+const RULES: Rules<'static> = Rules {
+    pictures: Pictures::MANY,
     ids: IdRule::Plain,
-    signed_thinking: None,
+    signed: None,
 };
 
 fn messages(value: Value) -> Vec<Message> {

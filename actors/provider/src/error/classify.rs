@@ -11,7 +11,8 @@ use super::ModelErrorKind;
 const SHOWN: usize = 400;
 
 /// The longest wait a provider may ask for; beyond it the header is a mistake.
-const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
+/// Subscriptions count by the week.
+const LONGEST_WAIT: Duration = Duration::from_secs(8 * 24 * 3600);
 
 /// Sorts an answer that isn't a success. `status` 0 stands for an error inside a running stream.
 pub fn classify(provider: &str, status: u16, body: &str, wait: Option<Duration>) -> ModelError {
@@ -21,7 +22,7 @@ pub fn classify(provider: &str, status: u16, body: &str, wait: Option<Duration>)
         kind,
         message: sentence(provider, status, kind, &said.text),
         status: (status != 0).then_some(status),
-        retry_after: wait,
+        retry_after: wait.or(said.wait),
     }
 }
 
@@ -51,6 +52,8 @@ struct Said {
     /// `type` and `code` in one lower-case string.
     label: String,
     text: String,
+    /// When it wants to be asked again.
+    wait: Option<Duration>,
 }
 
 impl Said {
@@ -89,6 +92,7 @@ impl Said {
         Self {
             label,
             text: shorten(&text),
+            wait: wait(error),
         }
     }
 
@@ -112,7 +116,7 @@ impl Said {
         {
             return ModelErrorKind::ContextOverflow;
         }
-        if labelled(&["insufficient_quota", "billing"])
+        if labelled(&["insufficient_quota", "billing", "usage_not_included"])
             || status == 402
             || says(&[
                 "credit balance",
@@ -122,10 +126,16 @@ impl Said {
         {
             return ModelErrorKind::Billing;
         }
-        if labelled(&["overloaded", "unavailable"]) || status == 529 {
+        if labelled(&[
+            "overloaded",
+            "unavailable",
+            "modelnotready",
+            "modelstreamerror",
+        ]) || status == 529
+        {
             return ModelErrorKind::Overload;
         }
-        if labelled(&["model_not_found"])
+        if labelled(&["model_not_found", "resourcenotfound"])
             || (matches!(status, 400 | 404)
                 && text.contains("model")
                 && says(&[
@@ -150,7 +160,14 @@ impl Said {
         {
             return ModelErrorKind::Refusal;
         }
-        if labelled(&["rate_limit", "resource_exhausted"]) || says(&["rate limit"]) {
+        if labelled(&[
+            "rate_limit",
+            "resource_exhausted",
+            "throttling",
+            "quotaexceeded",
+            "usage_limit_reached",
+        ]) || says(&["rate limit"])
+        {
             return ModelErrorKind::RateLimit;
         }
         if labelled(&[
@@ -158,6 +175,10 @@ impl Said {
             "permission",
             "invalid_api_key",
             "unauthenticated",
+            "accessdenied",
+            "expiredtoken",
+            "unrecognizedclient",
+            "invalidsignature",
         ]) || says(&["invalid api key", "incorrect api key", "api key not valid"])
         {
             return ModelErrorKind::Auth;
@@ -167,11 +188,26 @@ impl Said {
             408 | 504 => ModelErrorKind::Timeout(super::Phase::FirstByte),
             429 => ModelErrorKind::RateLimit,
             500..=599 => ModelErrorKind::Overload,
-            0 if labelled(&["api_error", "server_error", "internal"]) => ModelErrorKind::Overload,
+            0 if labelled(&["modeltimeout"]) => ModelErrorKind::Timeout(super::Phase::Idle),
+            0 if labelled(&["invalid", "validation"]) => ModelErrorKind::Format,
+            // Who breaks off in the middle of an answer has trouble of its own.
+            0 => ModelErrorKind::Overload,
             400..=499 => ModelErrorKind::Format,
             _ => ModelErrorKind::Unknown,
         }
     }
+}
+
+/// The wait that some providers name in the body: a number of seconds, or text such as `34.5s`.
+fn wait(error: &Value) -> Option<Duration> {
+    let details = error.get("details").and_then(Value::as_array);
+    let mut delays = details.into_iter().flatten().filter_map(|detail| {
+        let text = detail.get("retryDelay")?.as_str()?;
+        text.strip_suffix('s')?.parse::<f64>().ok()
+    });
+    let seconds = error.get("resets_in_seconds").and_then(Value::as_f64);
+    let wait = Duration::try_from_secs_f64(seconds.or_else(|| delays.next())?).ok()?;
+    (wait <= LONGEST_WAIT).then_some(wait)
 }
 
 fn sentence(provider: &str, status: u16, kind: ModelErrorKind, said: &str) -> String {

@@ -113,7 +113,7 @@ const TABLE: &[(u16, &str, Kind)] = &[
         r#"{"error":{"message":"Provider returned error","code":"server_error"}}"#,
         Kind::Overload,
     ),
-    (0, r#"{"error":{"message":"?"}}"#, Kind::Unknown),
+    (0, r#"{"error":{"message":"?"}}"#, Kind::Overload),
     (302, "", Kind::Unknown),
 ];
 

@@ -7,25 +7,28 @@ use serde_json::json;
 use crate::conversation::Answer;
 use crate::conversation::IdRule;
 use crate::conversation::Part;
+use crate::conversation::Pictures;
 use crate::conversation::Rules;
 use crate::conversation::Said;
 use crate::conversation::Turn;
+use crate::conversation::joined;
 use crate::conversation::turns;
 use crate::endpoint::ModelInfo;
+use crate::endpoint::ThinkingField;
 use crate::model::ModelRequest;
+use crate::thinking::Level;
 
 /// Builds the body.
 pub fn body(request: &ModelRequest, info: &ModelInfo) -> Value {
     let quirks = info.quirks;
     let rules = Rules {
-        images: info.images,
+        pictures: Pictures::MANY.seen_by(info.images),
         ids: match quirks.nine_character_ids {
             true => IdRule::Nine,
             false => IdRule::Plain,
         },
-        signed_thinking: None,
+        signed: None,
     };
-    let param = |name: &str| request.params.get(name);
     let mut body = Map::new();
     body.insert("model".into(), json!(request.model.model));
     body.insert("messages".into(), messages(request, &rules));
@@ -36,8 +39,7 @@ pub fn body(request: &ModelRequest, info: &ModelInfo) -> Value {
     if !request.tools.is_empty() {
         body.insert("tools".into(), request.tools.iter().map(tool).collect());
     }
-    let asked = param("maxTokens").and_then(Value::as_u64);
-    if let Some(limit) = request.max_tokens.map(u64::from).or(asked) {
+    if let Some(limit) = request.asked_limit() {
         let name = match quirks.completion_tokens_field {
             true => "max_completion_tokens",
             false => "max_tokens",
@@ -49,25 +51,30 @@ pub fn body(request: &ModelRequest, info: &ModelInfo) -> Value {
         ("topP", "top_p"),
         ("stop", "stop"),
     ] {
-        if let Some(value) = param(ours) {
+        if let Some(value) = request.param(ours) {
             body.insert(theirs.into(), value.clone());
         }
     }
-    if quirks.reasoning_effort && info.reasoning {
-        let level = param("thinking").and_then(Value::as_str);
-        if let Some(effort) = level.and_then(effort) {
-            body.insert("reasoning_effort".into(), json!(effort));
-        }
+    let level = Level::of(&request.params).filter(|_| info.reasoning);
+    if let Some((name, value)) = level.and_then(|level| thinking(level, info)) {
+        body.insert(name.into(), value);
     }
     Value::Object(body)
 }
 
-fn effort(level: &str) -> Option<&'static str> {
-    match level {
-        "minimal" | "low" => Some("low"),
-        "medium" => Some("medium"),
-        "high" | "xhigh" => Some("high"),
-        _ => None,
+fn thinking(level: Level, info: &ModelInfo) -> Option<(&'static str, Value)> {
+    let effort = level.effort(&info.reference.model);
+    match info.quirks.thinking {
+        ThinkingField::None => None,
+        ThinkingField::Effort => Some(("reasoning_effort", json!(effort?))),
+        ThinkingField::Reasoning => Some(("reasoning", json!({ "effort": effort? }))),
+        ThinkingField::Switch => {
+            let word = match level {
+                Level::Off => "disabled",
+                _ => "enabled",
+            };
+            Some(("thinking", json!({ "type": word })))
+        }
     }
 }
 
@@ -77,7 +84,7 @@ fn tool(spec: &openclaw_protocol::ToolSpec) -> Value {
     }})
 }
 
-fn messages(request: &ModelRequest, rules: &Rules) -> Value {
+fn messages(request: &ModelRequest, rules: &Rules<'_>) -> Value {
     let mut list = Vec::new();
     if !request.system.trim().is_empty() {
         list.push(json!({ "role": "system", "content": request.system }));
@@ -92,11 +99,7 @@ fn messages(request: &ModelRequest, rules: &Rules) -> Value {
                 list.extend(answers.iter().map(result));
                 // A tool's message holds text only: its pictures follow as the person's, in one
                 // message with what the person says next, so that the sides alternate.
-                let mut parts: Vec<&Part<'_>> = answers
-                    .iter()
-                    .flat_map(|answer| &answer.parts)
-                    .filter(|part| matches!(part, Part::Image { .. }))
-                    .collect();
+                let mut parts: Vec<&Part<'_>> = answers.iter().flat_map(Answer::pictures).collect();
                 if !parts.is_empty() {
                     if let Some(Turn::User(next)) = turns.peek() {
                         parts.extend(next);
@@ -137,6 +140,7 @@ fn assistant(said: &[Said<'_>]) -> Value {
                 id,
                 name,
                 arguments,
+                ..
             } => calls.push(json!({ "id": id, "type": "function", "function": {
                 "name": name, "arguments": Value::Object(arguments.clone()).to_string(),
             }})),
@@ -157,21 +161,11 @@ fn assistant(said: &[Said<'_>]) -> Value {
 }
 
 fn result(answer: &Answer<'_>) -> Value {
-    let mut text = joined(answer.parts.iter());
+    let mut text = answer.text();
     if text.is_empty() {
         text.push_str("(a picture, see below)");
     }
     json!({ "role": "tool", "tool_call_id": answer.id, "content": text })
-}
-
-fn joined<'p>(parts: impl Iterator<Item = &'p Part<'p>>) -> String {
-    let mut text = String::new();
-    for part in parts {
-        if let Part::Text(more) = part {
-            append(&mut text, more);
-        }
-    }
-    text
 }
 
 fn append(text: &mut String, more: &str) {

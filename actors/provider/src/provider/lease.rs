@@ -9,12 +9,9 @@ use openclaw_runtime::Address;
 use super::ProviderMail;
 use super::desk::CallOutcome;
 use super::desk::Permit;
-use crate::anthropic::Anthropic;
-use crate::basic::Basic;
+use crate::client::client;
 use crate::endpoint::Endpoint;
-use crate::endpoint::Wire;
 use crate::model::Model;
-use crate::openai::Openai;
 
 /// A model and the permit to call it; the permit goes back when this is dropped.
 pub struct Lease {
@@ -62,15 +59,5 @@ impl fmt::Debug for Lease {
         f.debug_struct("Lease")
             .field("model", self.model.reference())
             .finish_non_exhaustive()
-    }
-}
-
-/// Makes the client of a model.
-pub fn client(endpoint: Arc<Endpoint>, model: &ModelRef) -> Arc<dyn Model> {
-    let info = endpoint.model(model);
-    match info.wire {
-        Wire::OpenaiCompletions => Arc::new(Openai::new(endpoint, info)),
-        Wire::AnthropicMessages => Arc::new(Anthropic::new(endpoint, info)),
-        Wire::Builtin => Arc::new(Basic::new(model.clone())),
     }
 }

@@ -129,6 +129,7 @@ impl Model for Actor {
                             id: (*id).to_owned(),
                             name: (*name).to_owned(),
                             arguments: json!({"id": id}),
+                            signature: None,
                         }),
                         None => done(StopReason::ToolUse),
                     },

@@ -4,13 +4,21 @@
 //! functions, so that a property test can hold any request against them.
 
 mod anthropic;
+mod bedrock;
+mod google;
+mod ollama;
 mod openai;
+mod responses;
 
 use serde_json::Map;
 use serde_json::Value;
 
 pub use self::anthropic::anthropic;
+pub use self::bedrock::bedrock;
+pub use self::google::google;
+pub use self::ollama::ollama;
 pub use self::openai::openai;
+pub use self::responses::responses;
 
 #[cfg(test)]
 mod tests;

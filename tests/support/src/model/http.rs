@@ -106,7 +106,14 @@ async fn answer(request: &Request, write: &mut OwnedWriteHalf, state: &State) ->
                 .iter()
                 .map(|id| json!({ "id": id, "object": "model", "created": 1, "owned_by": "fake" }))
                 .collect();
-            return send(write, 200, &json!({ "object": "list", "data": data }), None).await;
+            return send(
+                write,
+                200,
+                &json!({ "object": "list", "data": data }),
+                None,
+                None,
+            )
+            .await;
         }
         ("GET", "/api/tags") => {
             let models = state.models.lock().unwrap().clone();
@@ -114,17 +121,21 @@ async fn answer(request: &Request, write: &mut OwnedWriteHalf, state: &State) ->
                 .iter()
                 .map(|id| json!({ "name": id, "model": id, "size": 1 }))
                 .collect();
-            return send(write, 200, &json!({ "models": models }), None).await;
+            return send(write, 200, &json!({ "models": models }), None, None).await;
         }
         ("POST", "/v1/chat/completions") => Wire::Openai,
+        ("POST", "/v1/responses" | "/codex/responses") => Wire::Responses,
         ("POST", "/v1/messages") => Wire::Anthropic,
+        ("POST", "/api/chat") => Wire::Ollama,
+        ("POST", path) if path.starts_with("/v1beta/models/") => Wire::Google,
+        ("POST", path) if path.ends_with("/converse-stream") => Wire::Bedrock,
         _ => {
             let text = format!("Unknown request URL: {} {path}", request.method);
-            let body = wire::error(Wire::Openai, "invalid_request_error", &text);
-            return send(write, 404, &body, None).await;
+            let body = wire::error(Wire::Openai, 404, "invalid_request_error", &text);
+            return send(write, 404, &body, None, None).await;
         }
     };
-    let body: Value = serde_json::from_slice(&request.body).unwrap_or(Value::Null);
+    let mut body: Value = serde_json::from_slice(&request.body).unwrap_or(Value::Null);
     let verdict = judge(wire, request, &body);
     state.record(|| Recorded {
         wire,
@@ -133,7 +144,12 @@ async fn answer(request: &Request, write: &mut OwnedWriteHalf, state: &State) ->
         refused: verdict.as_ref().err().map(|(_, _, text)| text.clone()),
     });
     if let Err((status, kind, text)) = verdict {
-        return send(write, status, &wire::error(wire, kind, &text), None).await;
+        let error = wire::error(wire, status, kind, &text);
+        let named = (wire == Wire::Bedrock).then_some(kind);
+        return send(write, status, &error, None, named).await;
+    }
+    if let Some(model) = model_of(path) {
+        body["model"] = json!(model);
     }
     let reply = state.next_reply(&body);
     let _open = Open::new(state);
@@ -149,8 +165,12 @@ fn judge(wire: Wire, request: &Request, body: &Value) -> Verdict {
     };
     let bearer = header("authorization").and_then(|value| value.strip_prefix("Bearer "));
     let key = match wire {
-        Wire::Openai => bearer,
         Wire::Anthropic => header("x-api-key").or(bearer),
+        Wire::Google => header("x-goog-api-key").or(bearer),
+        // It asks for none, and takes one.
+        Wire::Ollama => bearer.or(Some(KEY)),
+        Wire::Bedrock if bearer.is_none() => signed(request).then_some(KEY),
+        _ => bearer,
     };
     if key != Some(KEY) {
         let text = match key {
@@ -170,20 +190,50 @@ fn judge(wire: Wire, request: &Request, body: &Value) -> Verdict {
     let invalid = |text| (400, "invalid_request_error", text);
     match wire {
         Wire::Openai => check::openai(body).map_err(invalid)?,
+        Wire::Responses => check::responses(body).map_err(invalid)?,
         Wire::Anthropic => check::anthropic(body).map_err(invalid)?,
+        Wire::Google => check::google(body).map_err(invalid)?,
+        Wire::Ollama => check::ollama(body).map_err(invalid)?,
+        Wire::Bedrock => check::bedrock(body).map_err(invalid)?,
     }
-    if body["model"]
-        .as_str()
-        .is_some_and(|model| model.contains("nonexistent"))
-    {
-        let text = format!("The model `{}` does not exist", body["model"]);
+    let model = model_of(&request.path).or_else(|| body["model"].as_str().map(str::to_owned));
+    if let Some(model) = model.filter(|model| model.contains("nonexistent")) {
+        let text = format!("The model `{model}` does not exist");
         let kind = match wire {
-            Wire::Openai => "model_not_found",
-            Wire::Anthropic => "not_found_error",
+            Wire::Openai | Wire::Responses => "model_not_found",
+            Wire::Bedrock => "ResourceNotFoundException",
+            _ => "not_found_error",
         };
         return Err((404, kind, text));
     }
     Ok(())
+}
+
+/// The model, for wires that name it in the path.
+fn model_of(path: &str) -> Option<String> {
+    let path = path.split('?').next()?;
+    let named = path
+        .strip_prefix("/v1beta/models/")
+        .and_then(|rest| rest.strip_suffix(":streamGenerateContent"))
+        .or_else(|| {
+            path.strip_prefix("/model/")?
+                .strip_suffix("/converse-stream")
+        })?;
+    Some(named.to_owned())
+}
+
+/// Whether a request carries all that a signature of Amazon's kind is made of.
+fn signed(request: &Request) -> bool {
+    let header = |name: &str| {
+        let found = request.headers.iter().find(|(other, _)| other == name);
+        found.map_or("", |(_, value)| value.as_str())
+    };
+    let authorization = header("authorization");
+    authorization.starts_with("AWS4-HMAC-SHA256 Credential=")
+        && authorization.contains("/bedrock/aws4_request, SignedHeaders=")
+        && authorization.contains("host;x-amz-content-sha256;x-amz-date")
+        && header("x-amz-date").len() == 16
+        && header("x-amz-content-sha256").len() == 64
 }
 
 async fn play(wire: Wire, reply: &Reply, body: &Value, write: &mut OwnedWriteHalf) -> After {
@@ -194,11 +244,18 @@ async fn play(wire: Wire, reply: &Reply, body: &Value, write: &mut OwnedWriteHal
         _ => {}
     }
     if let Some(failure) = &reply.error {
-        let error = wire::error(wire, &failure.kind, &failure.message);
-        return send(write, failure.status, &error, failure.retry_after).await;
+        let error = wire::error(wire, failure.status, &failure.kind, &failure.message);
+        let named = (wire == Wire::Bedrock).then_some(failure.kind.as_str());
+        return send(write, failure.status, &error, failure.retry_after, named).await;
     }
-    let head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\ntransfer-encoding: chunked\r\n\r\n";
-    let mut out = head.to_vec();
+    if let Some(page) = &reply.page {
+        return send(write, 200, page, None, None).await;
+    }
+    let head = format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: {}\r\ncache-control: no-cache\r\ntransfer-encoding: chunked\r\n\r\n",
+        wire::content_type(wire)
+    );
+    let mut out = head.into_bytes();
     if reply.trouble == Some(Trouble::HangBeforeFirstByte) {
         write.write_all(&out).await.ok();
         std::future::pending::<()>().await;
@@ -219,6 +276,10 @@ async fn play(wire: Wire, reply: &Reply, body: &Value, write: &mut OwnedWriteHal
         match trouble {
             Some(Trouble::HangAfter(_)) => std::future::pending().await,
             Some(Trouble::CutAfter(_)) => return After::Close,
+            Some(Trouble::GarbledAfter(_)) => {
+                chunk(&mut out, &wire::garbled(wire));
+                break;
+            }
             Some(_) => {
                 chunk(&mut out, &wire::error_frame(wire));
                 break;
@@ -233,9 +294,9 @@ async fn play(wire: Wire, reply: &Reply, body: &Value, write: &mut OwnedWriteHal
     }
 }
 
-fn chunk(out: &mut Vec<u8>, frame: &str) {
+fn chunk(out: &mut Vec<u8>, frame: &[u8]) {
     out.extend_from_slice(format!("{:x}\r\n", frame.len()).as_bytes());
-    out.extend_from_slice(frame.as_bytes());
+    out.extend_from_slice(frame);
     out.extend_from_slice(b"\r\n");
 }
 
@@ -244,11 +305,13 @@ async fn send(
     status: u16,
     body: &Value,
     retry_after: Option<u64>,
+    named: Option<&str>,
 ) -> After {
     let body = body.to_string();
     let retry = retry_after.map_or_else(String::new, |wait| format!("retry-after: {wait}\r\n"));
+    let named = named.map_or_else(String::new, |kind| format!("x-amzn-errortype: {kind}\r\n"));
     let text = format!(
-        "HTTP/1.1 {status} Status\r\ncontent-type: application/json\r\n{retry}content-length: {}\r\n\r\n{body}",
+        "HTTP/1.1 {status} Status\r\ncontent-type: application/json\r\n{retry}{named}content-length: {}\r\n\r\n{body}",
         body.len()
     );
     match write.write_all(text.as_bytes()).await {
@@ -260,9 +323,10 @@ async fn send(
 impl Trouble {
     fn after(self) -> Option<usize> {
         match self {
-            Self::HangAfter(tokens) | Self::CutAfter(tokens) | Self::ErrorAfter(tokens) => {
-                Some(tokens)
-            }
+            Self::HangAfter(tokens)
+            | Self::CutAfter(tokens)
+            | Self::ErrorAfter(tokens)
+            | Self::GarbledAfter(tokens) => Some(tokens),
             _ => None,
         }
     }

@@ -15,6 +15,10 @@ pub struct Reply {
     /// Waits this long before each token.
     pub(super) pause: Duration,
     pub(super) usage: Option<(u64, u64, u64)>,
+    /// Says nothing of usage.
+    pub(super) no_usage: bool,
+    /// Answers with this instead of a stream.
+    pub(super) page: Option<Value>,
     /// The end, in OpenAI's words; Anthropic's follow from it.
     pub(super) finish: Option<String>,
     pub(super) error: Option<Failure>,
@@ -38,6 +42,7 @@ pub(super) enum Trouble {
     CutBeforeHeaders,
     CutAfter(usize),
     ErrorAfter(usize),
+    GarbledAfter(usize),
 }
 
 impl Reply {
@@ -138,6 +143,27 @@ impl Reply {
     #[must_use]
     pub fn error_after(self, tokens: usize) -> Self {
         self.trouble(Trouble::ErrorAfter(tokens))
+    }
+
+    /// Sends a piece that can't be read after so many tokens.
+    #[must_use]
+    pub fn garbled_after(self, tokens: usize) -> Self {
+        self.trouble(Trouble::GarbledAfter(tokens))
+    }
+
+    /// A success without a stream.
+    pub fn page(body: Value) -> Self {
+        Self {
+            page: Some(body),
+            ..Self::default()
+        }
+    }
+
+    /// Says nothing of usage.
+    #[must_use]
+    pub fn without_usage(mut self) -> Self {
+        self.no_usage = true;
+        self
     }
 
     /// For an error: when to come back, in seconds.

@@ -48,6 +48,7 @@ fn a_whole_answer_is_understood() {
         id: "toolu_1".into(),
         name: "get_weather".into(),
         arguments: json!({ "location": "Paris" }),
+        signature: None,
     };
     let said = [
         ModelEvent::Thinking("hm".into()),

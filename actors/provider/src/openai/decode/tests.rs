@@ -40,6 +40,7 @@ fn calls(events: &[ModelEvent]) -> Vec<(&str, &str, &Value)> {
                 id,
                 name,
                 arguments,
+                ..
             } => Some((id.as_str(), name.as_str(), arguments)),
             _ => None,
         })

@@ -73,6 +73,10 @@ pub fn anthropic(body: &Value) -> Check {
         }
     }
     messages(body, &mut marks)?;
+    declared(body)?;
+    if fields.contains_key("thinking") {
+        begins_with_thinking(body)?;
+    }
     if marks > 4 {
         return Err(format!(
             "a maximum of 4 blocks with cache_control may be provided, found {marks}"
@@ -122,6 +126,34 @@ fn messages(body: &Value, marks: &mut usize) -> Check {
         "user" => Ok(()),
         _ => Err("the conversation must end with a user message".into()),
     }
+}
+
+/// Calls that are shown must be of tools that are declared.
+fn declared(body: &Value) -> Check {
+    let shown = body["messages"].to_string().contains("\"tool_use\"");
+    if shown && body["tools"].as_array().is_none_or(Vec::is_empty) {
+        return Err("requests which include `tool_use` blocks must define tools".into());
+    }
+    Ok(())
+}
+
+/// A call that is being answered begins with the reasoning that led to it.
+fn begins_with_thinking(body: &Value) -> Check {
+    let messages = body["messages"].as_array().map_or(&[][..], Vec::as_slice);
+    let [.., said, answers] = messages else {
+        return Ok(());
+    };
+    let answered = answers["content"][0]["type"] == "tool_result";
+    let first = said["content"][0]["type"].as_str().unwrap_or_default();
+    // Words that follow the answers begin a new turn.
+    let last = answers["content"].as_array().and_then(|list| list.last());
+    let goes_on = last.is_some_and(|last| last["type"] == "tool_result");
+    if answered && goes_on && !matches!(first, "thinking" | "redacted_thinking") {
+        return Err(format!(
+            "expected `thinking` or `redacted_thinking`, but found `{first}`"
+        ));
+    }
+    Ok(())
 }
 
 fn user(blocks: &[Value], place: &str, waiting: &mut BTreeSet<String>, marks: &mut usize) -> Check {
