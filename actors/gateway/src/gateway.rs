@@ -153,6 +153,13 @@ impl Running {
     }
 }
 
+/// How long a conversation that nobody speaks in stays in memory: `OPENCLAW_SESSION_IDLE_SECONDS`, for small machines.
+fn idle(environment: &Environment) -> Duration {
+    let seconds = environment.get("OPENCLAW_SESSION_IDLE_SECONDS");
+    let seconds = seconds.and_then(|text| text.parse().ok());
+    seconds.map_or(openclaw_session::IDLE, Duration::from_secs)
+}
+
 /// Puts the parts together. Nothing runs yet.
 fn assemble(options: &BootOptions, loaded: Arc<LoadedConfig>, ledger: Ledger) -> House {
     let directory = Directory::new();
@@ -190,7 +197,7 @@ fn assemble(options: &BootOptions, loaded: Arc<LoadedConfig>, ledger: Ledger) ->
             workspace: house::workspaces(&paths),
         },
         typing: typing.clone(),
-        shared: Shared::new(),
+        shared: Shared::new().idle_after(idle(&options.environment)),
     });
     let intake = Intake::new(ledger.clone(), directory.clone());
     let channels = ChannelDeps {

@@ -16,18 +16,20 @@ use openclaw_protocol::config::Config;
 use openclaw_protocol::config::ResolvedAgent;
 use openclaw_runtime::Directory;
 use openclaw_tool::Toolbox;
-use tokio::sync::Semaphore;
 
 use crate::event::Events;
 use crate::files::import::Foreign;
 use crate::models::Models;
 use crate::prompt::Prompts;
+use crate::turns::Turns;
 
 /// How many turns run at the same time in the whole gateway.
 ///
 /// A turn mostly waits for its model; the provider's own permits bound the calls. This bounds
 /// memory: 64 turns with long contexts are some tens of megabytes.
 const TURNS: usize = 64;
+/// Turns of one account at once: a flood on it leaves places for the others.
+const SHARE: usize = 48;
 /// A session that nobody speaks to for so long gives its memory back.
 pub const IDLE: Duration = Duration::from_secs(600);
 
@@ -62,7 +64,7 @@ pub struct Folders {
 /// What the actors of this crate share; made new with each gateway.
 pub struct Shared {
     pub(crate) prompts: Prompts,
-    pub(crate) turns: Arc<Semaphore>,
+    pub(crate) turns: Turns,
     pub(crate) runs: Runs,
     pub(crate) foreign: Foreign,
     pub(crate) idle: Duration,
@@ -120,11 +122,18 @@ impl Shared {
     pub fn new() -> Self {
         Self {
             prompts: Prompts::default(),
-            turns: Arc::new(Semaphore::new(TURNS)),
+            turns: Turns::new(TURNS, SHARE),
             runs: Runs::default(),
             foreign: Foreign::default(),
             idle: IDLE,
         }
+    }
+
+    /// With another time after which an idle session gives its memory back.
+    #[must_use]
+    pub fn idle_after(mut self, idle: Duration) -> Self {
+        self.idle = idle;
+        self
     }
 }
 

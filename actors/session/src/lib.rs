@@ -45,6 +45,7 @@ pub mod sessions;
 mod status;
 mod transcript;
 mod turn;
+mod turns;
 mod workspace;
 
 #[cfg(test)]
@@ -53,6 +54,7 @@ mod tests;
 pub use binding::Routes;
 pub use deps::Deps;
 pub use deps::Folders;
+pub use deps::IDLE;
 pub use deps::Shared;
 pub use event::Events;
 pub use event::SessionEvent;

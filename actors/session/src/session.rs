@@ -31,7 +31,6 @@ use openclaw_runtime::Restart;
 use openclaw_runtime::Shutdown;
 use openclaw_runtime::Task;
 use openclaw_runtime::Timer;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::watch;
 
 use crate::command;
@@ -42,6 +41,7 @@ use crate::turn::LAST_WORDS;
 use crate::turn::Turn;
 use crate::turn::TurnArgs;
 use crate::turn::TurnMail;
+use crate::turns::Permit;
 
 mod claim;
 mod discard;
@@ -66,7 +66,7 @@ pub(crate) enum SessionMail {
     },
     /// Something that must not happen during a turn.
     Operate(Operation),
-    Permitted(OwnedSemaphorePermit),
+    Permitted(Permit),
     Claimed(Box<Result<Option<TurnStart>, LedgerError>>),
     Dropped(Result<(), LedgerError>),
     Operated,
@@ -102,7 +102,7 @@ pub(crate) struct Session {
     live: Option<Live>,
     /// What a task of this session is busy with; nothing new is begun meanwhile.
     busy: Option<Busy>,
-    permit: Option<OwnedSemaphorePermit>,
+    permit: Option<Permit>,
     operations: VecDeque<Operation>,
     /// The feed of the run at hand, kept over its attempts so that its numbers go on.
     feed: Option<Arc<Feed>>,
@@ -130,7 +130,7 @@ struct Live {
     row: Arc<InboxRow>,
     claim: watch::Sender<Option<Arc<TurnStart>>>,
     over: watch::Sender<bool>,
-    _permit: OwnedSemaphorePermit,
+    _permit: Permit,
 }
 
 impl Session {
@@ -176,7 +176,7 @@ impl Session {
                 return Ok(());
             }
         }
-        let Some(permit) = self.take_permit(ctx) else {
+        let Some(permit) = self.take_permit(&first.source, ctx) else {
             return Ok(());
         };
         let is_fresh = first.state == InboxState::Pending && first.attempts == 0;

@@ -3,19 +3,21 @@
 use super::*;
 
 impl Session {
-    pub(super) fn take_permit(&mut self, ctx: &mut Context<Self>) -> Option<OwnedSemaphorePermit> {
+    /// A place for a turn of a message from `lane`, or a task that waits for one.
+    pub(super) fn take_permit(&mut self, lane: &str, ctx: &mut Context<Self>) -> Option<Permit> {
         if let Some(permit) = self.permit.take() {
             return Some(permit);
         }
         let turns = self.deps().shared.turns.clone();
-        if let Ok(permit) = turns.clone().try_acquire_owned() {
+        if let Some(permit) = turns.try_take(lane) {
             return Some(permit);
         }
         self.busy = Some(Busy::Waiting);
         ctx.note("waits for other sessions' turns");
+        let place = turns.wait(lane);
         let permit = async move {
-            // The semaphore is never closed; if it were, waiting is what is left.
-            match turns.acquire_owned().await {
+            // The places live as long as the house; if they were gone, waiting is what is left.
+            match place.await {
                 Ok(permit) => permit,
                 Err(_) => std::future::pending().await,
             }
@@ -41,7 +43,7 @@ impl Session {
         &mut self,
         row: Arc<InboxRow>,
         early: bool,
-        permit: OwnedSemaphorePermit,
+        permit: Permit,
         ctx: &mut Context<Self>,
     ) -> Result<(), ExitError> {
         self.turns += 1;
