@@ -16,7 +16,7 @@ use tokio::sync::watch;
 pub(super) const KEPT_MS: i64 = 10 * 60 * 1000;
 
 /// Runs kept at most; the oldest ended ones go first.
-const RUNS: usize = 10_000;
+const RUNS: usize = 2_000;
 
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq)]

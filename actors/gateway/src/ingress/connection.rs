@@ -35,7 +35,6 @@ use openclaw_runtime::Timer;
 use serde_json::Value;
 use serde_json::json;
 use tokio::net::TcpStream;
-use tokio::sync::OwnedSemaphorePermit;
 
 use super::admission;
 use super::hello;
@@ -47,6 +46,7 @@ use super::socket;
 use super::socket::Deliver;
 use super::socket::Ended;
 use super::socket::Shared;
+use super::upgrade::Seat;
 use super::websocket::close;
 use crate::presence::Presence;
 use crate::services::Services;
@@ -85,7 +85,7 @@ pub struct Arrived {
     /// Resolves when the answer to the upgrade is written.
     pub upgrade: OnUpgrade,
     /// Counts against the bound of connections not yet admitted.
-    pub seat: OwnedSemaphorePermit,
+    pub seat: Arc<Seat>,
 }
 
 /// What a connection starts from.
@@ -108,7 +108,7 @@ pub struct WsConnection {
     origin: admission::Origin,
     connection_id: String,
     shared: Arc<Shared>,
-    seat: Option<OwnedSemaphorePermit>,
+    seat: Option<Arc<Seat>>,
     upgrade: Option<OnUpgrade>,
     handshake: Duration,
     deadline: Option<Timer>,

@@ -4,9 +4,11 @@
 //! accept loop does; ends the process when the port is taken. WebSockets survive it: they are its
 //! siblings.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::Weak;
+use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -19,14 +21,17 @@ use hyper_util::service::TowerToHyperService;
 use openclaw_runtime::Actor;
 use openclaw_runtime::Address;
 use openclaw_runtime::ChildExit;
+use openclaw_runtime::ChildId;
 use openclaw_runtime::Context;
 use openclaw_runtime::Exit;
 use openclaw_runtime::ExitError;
 use openclaw_runtime::Health;
+use openclaw_runtime::KillReason;
 use openclaw_runtime::Mail;
 use openclaw_runtime::Task;
 use tokio::net::TcpListener;
 use tokio::net::TcpStream;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::Semaphore;
 use tokio::sync::watch;
 
@@ -41,8 +46,13 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// The largest head of a request, and the buffer of a connection.
 const HEAD_LIMIT: usize = 16 * 1024;
 
-/// HTTP connections at the same time; WebSockets don't count once they are upgraded.
+/// HTTP connections at the same time; WebSockets don't count once they are upgraded. Past it the oldest that has not
+/// asked for anything yet makes room: whoever floods the port with silence pushes out its own, and a client that
+/// says what it wants is through in milliseconds.
 const CONNECTIONS: usize = 1024;
+
+/// Connections past that which may wait for those they pushed out to be gone.
+const OVERLAP: usize = 256;
 
 /// The pause after the system refused a connection, as when it is out of file handles.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -91,7 +101,9 @@ pub struct HttpListener {
     args: HttpArgs,
     router: Router,
     room: Arc<Semaphore>,
-    served: AtomicU64,
+    /// Connections that have not asked for anything yet, oldest first, and some that have.
+    silent: VecDeque<(ChildId, Weak<AtomicBool>)>,
+    served: u64,
 }
 
 /// The address of the peer of an HTTP connection.
@@ -102,6 +114,8 @@ pub struct PeerAddress(pub SocketAddr);
 struct Door {
     router: Router,
     peer: PeerAddress,
+    /// Whether a request has come.
+    has_asked: Arc<AtomicBool>,
 }
 
 impl hyper::service::Service<hyper::Request<Incoming>> for Door {
@@ -110,6 +124,7 @@ impl hyper::service::Service<hyper::Request<Incoming>> for Door {
     type Future = hyper_util::service::TowerToHyperServiceFuture<Router, hyper::Request<Incoming>>;
 
     fn call(&self, mut request: hyper::Request<Incoming>) -> Self::Future {
+        self.has_asked.store(true, Ordering::Relaxed);
         request.extensions_mut().insert(self.peer);
         TowerToHyperService::new(self.router.clone()).call(request)
     }
@@ -139,20 +154,24 @@ impl HttpListener {
     }
 
     fn on_accepted(&mut self, stream: TcpStream, peer: SocketAddr, ctx: &mut Context<Self>) {
+        if self.room.available_permits() <= OVERLAP {
+            self.make_room(ctx);
+        }
         let Ok(place) = Arc::clone(&self.room).try_acquire_owned() else {
             // Dropping it is the only answer that costs nothing.
             self.args.services.meters.crowded.add();
             return;
         };
         drop(stream.set_nodelay(true));
+        let has_asked = Arc::new(AtomicBool::new(false));
         let door = Door {
             router: self.router.clone(),
             peer: PeerAddress(peer),
+            has_asked: Arc::clone(&has_asked),
         };
-        let services = Arc::clone(&self.args.services);
-        let number = self.served.fetch_add(1, Ordering::Relaxed);
+        let open = Open::new(&self.args.services, place);
+        self.served += 1;
         let serving = async move {
-            services.meters.http_open.add();
             let served = http1::Builder::new()
                 .timer(TokioTimer::new())
                 .header_read_timeout(HEAD_TIMEOUT)
@@ -163,11 +182,55 @@ impl HttpListener {
             if let Err(error) = served {
                 tracing::debug!(%peer, %error, "an HTTP connection ended early");
             }
-            services.meters.http_open.sub();
-            drop(place);
+            drop(open);
         };
-        let task = Task::new(format!("connection-{number}")).kind("http.connection");
-        ctx.task(task, serving, |()| HttpMail::Served);
+        let task = Task::new(format!("connection-{}", self.served)).kind("http.connection");
+        let id = ctx.task(task, serving, |()| HttpMail::Served);
+        self.silent.push_back((id, Arc::downgrade(&has_asked)));
+        // Most have asked, or are gone, by the time they would be looked at.
+        if self.silent.len() > 2 * CONNECTIONS {
+            self.silent.retain(|(_, has_asked)| is_silent(has_asked));
+        }
+    }
+
+    /// Ends the oldest connection that has not asked for anything.
+    fn make_room(&mut self, ctx: &mut Context<Self>) {
+        while let Some((id, has_asked)) = self.silent.pop_front() {
+            if is_silent(&has_asked) {
+                self.args.services.meters.crowded.add();
+                ctx.kill_child(&id, KillReason::Abort);
+                return;
+            }
+        }
+    }
+}
+
+/// Whether a connection is there and has not asked for anything.
+fn is_silent(has_asked: &Weak<AtomicBool>) -> bool {
+    has_asked
+        .upgrade()
+        .is_some_and(|has_asked| !has_asked.load(Ordering::Relaxed))
+}
+
+/// An open connection: counted, and holding its place, however it ends.
+struct Open {
+    services: Arc<Services>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Open {
+    fn new(services: &Arc<Services>, place: OwnedSemaphorePermit) -> Self {
+        services.meters.http_open.add();
+        Self {
+            services: Arc::clone(services),
+            _place: place,
+        }
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.services.meters.http_open.sub();
     }
 }
 
@@ -202,8 +265,9 @@ impl Actor for HttpListener {
     fn init(args: HttpArgs, _ctx: &mut Context<Self>) -> Result<Self, ExitError> {
         Ok(Self {
             router: routes::router(Arc::clone(&args.services), args.handshake),
-            room: Arc::new(Semaphore::new(CONNECTIONS)),
-            served: AtomicU64::new(0),
+            room: Arc::new(Semaphore::new(CONNECTIONS + OVERLAP)),
+            silent: VecDeque::new(),
+            served: 0,
             args,
         })
     }
@@ -245,7 +309,6 @@ impl Actor for HttpListener {
         if exit.exit.is_clean() || is_connection {
             if let Exit::Panicked(crash) = &exit.exit {
                 tracing::error!(%crash, "an HTTP request crashed");
-                self.args.services.meters.http_open.sub();
             }
             return Ok(());
         }

@@ -1,8 +1,11 @@
 //! The step from an HTTP request to a WebSocket.
 
+use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::sync::Weak;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -15,8 +18,10 @@ use axum::http::header;
 use axum::response::Response;
 use openclaw_runtime::ActorPath;
 use openclaw_runtime::ChildSpec;
+use openclaw_runtime::KillReason;
 use openclaw_runtime::Restart;
 use openclaw_runtime::Shutdown;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::Semaphore;
 
 use super::admission::Origin;
@@ -36,8 +41,11 @@ use super::websocket::accept_key;
 use crate::services::Services;
 
 /// WebSockets whose callers have not said who they are: enough for a burst of reconnects after a
-/// restart, little memory for a flood.
+/// restart, little memory for a flood. Past it the oldest makes room, as at the listener.
 const NOT_ADMITTED: usize = 1024;
+
+/// WebSockets past that which may wait for those they pushed out to be gone.
+const OVERLAP: usize = 256;
 
 /// Mail a connection holds: what its client sends ahead while a request is being looked at.
 const MAILBOX: usize = 32;
@@ -51,17 +59,46 @@ pub(super) struct Gate {
     pub(super) services: Arc<Services>,
     handshake: Duration,
     seats: Arc<Semaphore>,
+    /// Who sits there, oldest first, and some who have left.
+    seated: Mutex<VecDeque<(u64, Weak<Seat>)>>,
     ids: AtomicU64,
 }
+
+/// A place among those not yet admitted; given back when dropped.
+#[derive(Debug)]
+pub struct Seat(#[expect(dead_code, reason = "held, not read")] OwnedSemaphorePermit);
 
 impl Gate {
     pub(super) fn new(services: Arc<Services>, handshake: Duration) -> Arc<Self> {
         Arc::new(Self {
             services,
             handshake,
-            seats: Arc::new(Semaphore::new(NOT_ADMITTED)),
+            seats: Arc::new(Semaphore::new(NOT_ADMITTED + OVERLAP)),
+            seated: Mutex::default(),
             ids: AtomicU64::new(1),
         })
+    }
+
+    /// A seat for a connection; the oldest who says nothing leaves when there are too many.
+    fn seat(&self, number: u64) -> Option<Arc<Seat>> {
+        let mut seated = self.seated.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.seats.available_permits() <= OVERLAP {
+            while let Some((number, seat)) = seated.pop_front() {
+                if seat.strong_count() > 0 {
+                    self.services.meters.crowded.add();
+                    let path = ActorPath::new(format!("ingress/ws/{number}"));
+                    self.services.directory.kill(&path, KillReason::Abort);
+                    break;
+                }
+            }
+        }
+        let seat = Arc::clone(&self.seats).try_acquire_owned().ok()?;
+        let seat = Arc::new(Seat(seat));
+        seated.push_back((number, Arc::downgrade(&seat)));
+        if seated.len() > 2 * NOT_ADMITTED {
+            seated.retain(|(_, seat)| seat.strong_count() > 0);
+        }
+        Some(seat)
     }
 }
 
@@ -117,7 +154,8 @@ pub(super) fn upgrade(gate: &Gate, mut request: Request) -> Response {
             return refuse(StatusCode::FORBIDDEN, "forbidden", &message, None);
         }
     };
-    let Ok(seat) = Arc::clone(&gate.seats).try_acquire_owned() else {
+    let number = gate.ids.fetch_add(1, Ordering::Relaxed);
+    let Some(seat) = gate.seat(number) else {
         gate.services.meters.crowded.add();
         let message = "too many connections wait to be admitted; try again shortly";
         return refuse(
@@ -127,7 +165,6 @@ pub(super) fn upgrade(gate: &Gate, mut request: Request) -> Response {
             None,
         );
     };
-    let number = gate.ids.fetch_add(1, Ordering::Relaxed);
     let upgrade = hyper::upgrade::on(&mut request);
     let args = WsArgs {
         services: Arc::clone(&gate.services),
