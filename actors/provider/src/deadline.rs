@@ -8,6 +8,8 @@ use futures_util::stream;
 use tokio::time::Instant;
 use tokio::time::timeout_at;
 
+use crate::budget::ANSWERS;
+use crate::budget::Share;
 use crate::error::ModelError;
 use crate::error::ModelErrorKind;
 use crate::error::Phase;
@@ -73,7 +75,7 @@ where
         provider: String,
         /// When the next piece is due, and what it is late for.
         due: (Instant, Phase, Duration),
-        read: usize,
+        read: Share,
     }
     let end = begun + deadlines.total;
     let sooner = move |due: (Instant, Phase, Duration)| {
@@ -92,7 +94,7 @@ where
         body,
         provider,
         due: first,
-        read: 0,
+        read: ANSWERS.share(),
     };
     let steps = stream::unfold(Some(watch), move |watch| async move {
         let mut watch = watch?;
@@ -104,9 +106,16 @@ where
         match piece {
             Err(error) => Some((Err(error), None)),
             Ok(piece) => {
-                watch.read = watch.read.saturating_add(piece.as_ref().len());
-                if watch.read > LONGEST_ANSWER {
+                let is_room = watch.read.take(piece.as_ref().len());
+                if watch.read.taken() > LONGEST_ANSWER {
                     let text = format!("{} sent more than any answer holds", watch.provider);
+                    return Some((Err(ModelError::new(ModelErrorKind::Format, text)), None));
+                }
+                if !is_room {
+                    let text = format!(
+                        "the answer of {} is too long for the memory that other answers leave",
+                        watch.provider
+                    );
                     return Some((Err(ModelError::new(ModelErrorKind::Format, text)), None));
                 }
                 watch.due = sooner((Instant::now() + deadlines.idle, Phase::Idle, deadlines.idle));

@@ -37,6 +37,7 @@ pub mod responses;
 pub mod thinking;
 
 mod answer;
+mod budget;
 mod call;
 mod client;
 mod framing;
