@@ -47,6 +47,7 @@ pub use pairing::PairingStore;
 pub use platform::Platform;
 pub use poll::PollMail;
 pub use send::SendMail;
+pub use status::AccountState;
 pub use status::StatusBoard;
 pub use typing::TypingBoard;
 pub use typing::TypingGuard;

@@ -36,7 +36,7 @@ use crate::status::Bot;
 
 /// Getting to know the platform takes three short calls.
 const GREET_WITHIN: Duration = Duration::from_secs(60);
-/// A poll ends by itself before this: 50 s at the platform and a margin.
+/// A poll ends by itself before this: at the platform, or at the platform's own deadline for it.
 const POLL_WITHIN: Duration = Duration::from_secs(90);
 /// Two polls that bring nothing are at least this far apart.
 const QUICKEST_EMPTY_POLL: Duration = Duration::from_millis(500);

@@ -24,10 +24,10 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// A failing poll: in a steady failure one try in 30 to 60 s, so that a recovery is noticed within a minute.
+    /// A failing poll: in a steady failure one try in 12 to 25 s, so that a recovery is noticed within half a minute.
     pub const POLL: Self = Self {
         base: Duration::from_secs(1),
-        cap: Duration::from_secs(60),
+        cap: Duration::from_secs(25),
         least: Duration::from_millis(500),
         jitter: Jitter::Half,
     };
@@ -163,8 +163,8 @@ mod tests {
         }
 
         #[test]
-        fn a_steady_failure_of_a_poll_is_tried_at_most_every_thirty_seconds(chance in 0.0f64..1.0) {
-            prop_assert!(Backoff::POLL.delay(20, chance) >= Duration::from_secs(30));
+        fn a_steady_failure_of_a_poll_is_tried_every_twelve_seconds_at_most(chance in 0.0f64..1.0) {
+            prop_assert!(Backoff::POLL.delay(20, chance) >= Duration::from_secs(12));
         }
     }
 }

@@ -13,6 +13,8 @@ pub use api::TokenSource;
 
 use std::sync::Mutex;
 use std::sync::PoisonError;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -46,10 +48,11 @@ use crate::platform::PlatformEvent;
 use crate::platform::Receipt;
 use crate::platform::SendFailure;
 
-/// How long the server holds a poll open when there is nothing to tell.
-const LONG_POLL: Duration = Duration::from_secs(50);
+/// How long the server holds a poll open when there is nothing to tell. With the margin it bounds how long a wire
+/// that swallows everything goes unnoticed: a status has to be true within half a minute.
+const LONG_POLL: Duration = Duration::from_secs(15);
 /// How much longer than the server we wait for the end of a poll.
-const POLL_MARGIN: Duration = Duration::from_secs(15);
+const POLL_MARGIN: Duration = Duration::from_secs(5);
 /// Telegram takes 4096 units of text in one message.
 const MESSAGE_LIMIT: usize = 4096;
 /// A typing sign lasts five seconds or until the next message.
@@ -63,6 +66,8 @@ pub struct Telegram {
     config: TelegramConfig,
     api: Api,
     me: Mutex<Option<User>>,
+    /// The last poll failed: the next one comes back at once, so that a recovery is seen when it happens.
+    is_doubtful: AtomicBool,
 }
 
 impl Telegram {
@@ -75,6 +80,7 @@ impl Telegram {
             config,
             api,
             me: Mutex::new(None),
+            is_doubtful: AtomicBool::new(false),
         }
     }
 
@@ -129,17 +135,24 @@ impl Telegram {
             .as_deref()
             .and_then(Cursor::parse)
             .unwrap_or_default();
+        let hold = if self.is_doubtful.load(Ordering::Relaxed) {
+            Duration::ZERO
+        } else {
+            LONG_POLL
+        };
         let params = GetUpdates {
             offset: cursor.offset(now_ms),
-            timeout: LONG_POLL.as_secs(),
+            timeout: hold.as_secs(),
             allowed_updates: ["message", "channel_post"],
         };
-        let within = LONG_POLL + POLL_MARGIN;
+        // Set before it, so that a poll that is given up half-way leaves the doubt behind.
+        self.is_doubtful.store(true, Ordering::Relaxed);
         let updates: Vec<Value> = self
             .api
-            .call("getUpdates", &params, within)
+            .call("getUpdates", &params, hold + POLL_MARGIN)
             .await
             .map_err(|error| self.platform_error(error))?;
+        self.is_doubtful.store(false, Ordering::Relaxed);
         let decoded: Vec<(i64, PlatformEvent)> = updates
             .into_iter()
             .filter_map(|update| decode::decode(update, &me))
