@@ -7,6 +7,7 @@ use super::RemoteArgs;
 use crate::error::CommandError;
 use crate::error::CommandResult;
 use crate::error::Kind;
+use crate::render;
 use crate::render::Table;
 use crate::render::Terminal;
 use crate::render::Tone;
@@ -52,10 +53,11 @@ pub(crate) async fn run(args: &HealthArgs, shell: &Shell) -> CommandResult {
 /// The snapshot as lines: the verdict, the channels, the agents.
 pub(crate) fn render(health: &Value, terminal: &Terminal) -> String {
     let healthy = health.get("ok").and_then(Value::as_bool).unwrap_or(false);
-    let verdict = if healthy {
-        terminal.paint(Tone::Good, "healthy")
-    } else {
-        terminal.paint(Tone::Bad, "not healthy")
+    let problems = problems(health);
+    let verdict = match (healthy, problems.is_empty()) {
+        (true, true) => terminal.paint(Tone::Good, "healthy"),
+        (true, false) => terminal.paint(Tone::Warn, "works, but not all of it"),
+        (false, _) => terminal.paint(Tone::Bad, "not healthy"),
     };
     let took = health.get("durationMs").and_then(Value::as_f64);
     let mut text = format!("Gateway: {verdict}");
@@ -63,6 +65,9 @@ pub(crate) fn render(health: &Value, terminal: &Terminal) -> String {
         text.push_str(&terminal.paint(Tone::Muted, &format!("  ({took} ms)")));
     }
     text.push('\n');
+    for problem in problems {
+        text.push_str(&problem_line(problem, terminal));
+    }
     let mut table = Table::new(&["", "", ""]);
     for (name, channel) in object(health, "channels") {
         let label = health
@@ -98,6 +103,26 @@ pub(crate) fn render(health: &Value, terminal: &Terminal) -> String {
     }
     text.push_str(&table.render(terminal));
     text
+}
+
+/// What is wrong, as the gateway sees it.
+pub(crate) fn problems(health: &Value) -> Vec<&Value> {
+    let problems = health.get("problems").and_then(Value::as_array);
+    problems.into_iter().flatten().collect()
+}
+
+/// One problem: the part, what is wrong with it, and what mends it.
+pub(crate) fn problem_line(problem: &Value, terminal: &Terminal) -> String {
+    let fix = string(problem, "fix");
+    let fix = match fix.as_str() {
+        "" => String::new(),
+        fix => terminal.paint(Tone::Muted, &format!("  → {}", render::clean(fix))),
+    };
+    format!(
+        "  {} {}{fix}\n",
+        terminal.paint(Tone::Bad, &format!("{}:", string(problem, "part"))),
+        render::clean(&string(problem, "message")),
+    )
 }
 
 /// What a channel's health object comes down to.
@@ -142,4 +167,24 @@ pub(crate) fn string(value: &Value, name: &str) -> String {
         .and_then(Value::as_str)
         .unwrap_or_default()
         .to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gateway_that_works_in_part_says_which_part_does_not() {
+        let health = json!({ "ok": true, "problems": [
+            { "part": "telegram/home", "message": "the token was refused", "fix": "ask @BotFather" },
+        ] });
+        assert_eq!(
+            render(&health, &Terminal::plain()),
+            "Gateway: works, but not all of it\n  telegram/home: the token was refused  → ask @BotFather\n"
+        );
+        assert_eq!(
+            render(&json!({ "ok": true, "problems": [] }), &Terminal::plain()),
+            "Gateway: healthy\n"
+        );
+    }
 }

@@ -21,6 +21,7 @@ use crate::services::Phase;
 use crate::services::Services;
 use crate::services::now_ms;
 
+mod problem;
 #[cfg(test)]
 mod tests;
 
@@ -135,6 +136,7 @@ pub fn snapshot(services: &Services) -> Value {
         .collect();
     json!({
         "ok": readiness(services).failing.is_empty(),
+        "problems": problem::problems(services).iter().map(problem::Problem::value).collect::<Vec<_>>(),
         "ts": now,
         "durationMs": sessions.took_ms,
         "channels": channels,

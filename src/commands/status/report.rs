@@ -6,6 +6,8 @@ use super::Terminal;
 use super::Tone;
 use crate::commands::health::channel_state;
 use crate::commands::health::object;
+use crate::commands::health::problem_line;
+use crate::commands::health::problems;
 use crate::commands::health::string;
 use crate::render;
 use crate::render::Table;
@@ -69,6 +71,10 @@ pub(super) fn render(document: &Value, extent: Extent, terminal: &Terminal) -> S
         }
     }
     let mut text = table.render(terminal);
+    let health = gateway.get("health").unwrap_or(&empty);
+    for problem in problems(health) {
+        text.push_str(&problem_line(problem, terminal));
+    }
     let issues = local.pointer("/config/issues").and_then(Value::as_array);
     for issue in issues.into_iter().flatten() {
         text.push_str(&format!(
