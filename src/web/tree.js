@@ -180,7 +180,9 @@ export class Tree {
     if (state !== "running") badges.push([WORDS[state] ?? state, "state"]);
     if (node.restarts) badges.push([`↻ ${node.restarts}`, "restarts"]);
     if (node.queued) badges.push([`${node.queued} queued`, "queue"]);
-    if (node.busyMs > 1000) badges.push([`busy ${span(node.busyMs)}`, "busy"]);
+    if (node.busyMs > 1000) badges.push([`in ${node.current ?? "a handler"} for ${span(node.busyMs)}`, "busy"]);
+    const age = node.isTask && node.startedAtMs ? now - node.startedAtMs : 0;
+    if (age > 1000) badges.push([`for ${span(age)}`, "busy"]);
     if (node.untilMs > now) badges.push([`next try ${span(node.untilMs - now)}`, "until"]);
     const key = JSON.stringify(badges);
     if (row.badges.dataset.key !== key) {
@@ -214,7 +216,13 @@ export class Tree {
       ["handled", node.handled],
       ["queue", node.capacity ? `${node.queued ?? 0} of ${node.capacity}` : ""],
       ["handling", node.current],
+      ["for", node.busyMs ? span(node.busyMs) : ""],
+      ["restarts", node.restarts || ""],
+      ["next try", node.untilMs > Date.now() ? `in ${span(node.untilMs - Date.now())}` : ""],
       ["last end", node.lastExit],
+      ["crashed at", node.crashAt],
+      ["crash said", node.crashSaid],
+      ["crashed in", node.crashIn],
       ["note", node.note?.length > 80 ? node.note : ""],
     ].filter(([, value]) => value !== undefined && value !== null && value !== "");
     if (!row.detail.firstChild) {

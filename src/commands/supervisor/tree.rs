@@ -137,10 +137,13 @@ fn collect(node: &Value, branch: &str, below: &str, now_ms: i64, into: &mut Vec<
         let left = u64::try_from(until - now_ms).unwrap_or(0);
         facts.push(format!("next try in {}", render::duration(left)));
     }
-    let last_exit = string(node, "lastExit");
-    if !last_exit.is_empty() && last_exit != "normal" && last_exit != "ordered" {
-        facts.push(format!("last: {}", clip(&render::clean(&last_exit))));
+    let is_task = node.get("isTask").and_then(Value::as_bool) == Some(true);
+    if is_task && let Some(since) = time("startedAtMs") {
+        // A task is one thing that takes its time: how long is the question.
+        let ms = u64::try_from(now_ms - since).unwrap_or(0);
+        facts.push(format!("for {}", render::duration(ms)));
     }
+    facts.extend(last_end(node));
     let note = string(node, "note");
     if !note.is_empty() {
         facts.push(clip(&render::clean(&note)));
@@ -177,6 +180,25 @@ fn collect(node: &Value, branch: &str, below: &str, now_ms: i64, into: &mut Vec<
     }
 }
 
+/// How it last ended, if that was not in order; of a crash also what it said, where, and handling what.
+fn last_end(node: &Value) -> Option<String> {
+    let exit = string(node, "lastExit");
+    if exit.is_empty() || exit == "normal" || exit == "ordered" {
+        return None;
+    }
+    let mut text = format!("last: {}", clip(&render::clean(&exit)));
+    let place = string(node, "crashAt");
+    if !place.is_empty() {
+        let said = clip(&render::clean(&string(node, "crashSaid")));
+        text.push_str(&format!(" \"{said}\" at {}", render::clean(&place)));
+    }
+    let mail = string(node, "crashIn");
+    if !mail.is_empty() {
+        text.push_str(&format!(" in {}", render::clean(&mail)));
+    }
+    Some(text)
+}
+
 /// The start of a long text: a tree with wrapped lines is none. `--json` has all of it.
 fn clip(text: &str) -> String {
     if text.chars().count() <= LONGEST_NOTE {
@@ -198,7 +220,9 @@ mod tests {
                 { "name": "journal", "state": "running", "health": "ok", "queued": 3, "capacity": 1024 },
                 { "name": "channels", "state": "running", "health": "ok", "children": [
                     { "name": "poll", "state": "parked", "restarts": 6, "untilMs": 100_000,
-                      "lastExit": "panicked: c-81f2" },
+                      "lastExit": "panicked: c-81f2", "crash": "c-81f2", "crashAt": "src/poll.rs:7:5",
+                      "crashSaid": "no bot", "crashIn": "polled" },
+                    { "name": "call", "state": "running", "isTask": true, "startedAtMs": 41_000 },
                     { "name": "send", "state": "running", "health": "degraded", "note": "429" },
                 ]},
             ],
@@ -209,7 +233,9 @@ mod tests {
             "gateway      running   up 53 s\n\
              ├─ journal   running   q 3/1024\n\
              └─ channels  running\n   \
-                ├─ poll   parked    restarts 6  next try in 47 s  last: panicked: c-81f2\n   \
+                ├─ poll   parked    restarts 6  next try in 47 s  \
+                last: panicked: c-81f2 \"no bot\" at src/poll.rs:7:5 in polled\n   \
+                ├─ call   running   for 12 s\n   \
                 └─ send   degraded  429\n"
         );
     }

@@ -8,6 +8,7 @@ use openclaw_runtime::Change;
 use openclaw_runtime::ChildId;
 use openclaw_runtime::CrashId;
 use openclaw_runtime::CrashRecord;
+use openclaw_runtime::Directory;
 use openclaw_runtime::OrderError;
 use openclaw_runtime::SupervisionEvent;
 use openclaw_runtime::SupervisorHandle;
@@ -31,10 +32,30 @@ pub(super) fn tree(call: Call) -> Outcome {
         .number("depth")
         .and_then(|depth| usize::try_from(depth).ok());
     let answer = match call.services.directory.tree(path.as_ref(), depth) {
-        Some(root) => Ok(json!({ "tree": node_value(&root) })),
+        Some(root) => {
+            let mut tree = node_value(&root);
+            locate(&mut tree, &call.services.directory);
+            Ok(json!({ "tree": tree }))
+        }
         None => Err(unknown_path(call.text("path").unwrap_or_default())),
     };
     Outcome::now(answer)
+}
+
+/// Says of each node that crashed where in the code and with what words: an incident begins with this question.
+fn locate(node: &mut Value, directory: &Directory) {
+    let crash = node.get("crash").and_then(Value::as_str);
+    if let Some(record) = crash.and_then(|id| directory.crash(&CrashId::parse(id)))
+        && let Value::Object(node) = node
+    {
+        node.insert("crashAt".to_owned(), json!(&*record.location));
+        node.insert("crashSaid".to_owned(), json!(&*record.message));
+        node.insert("crashIn".to_owned(), json!(record.mail));
+    }
+    let children = node.get_mut("children").and_then(Value::as_array_mut);
+    for child in children.into_iter().flatten() {
+        locate(child, directory);
+    }
 }
 
 pub(super) fn watch(call: Call) -> Outcome {
