@@ -249,7 +249,7 @@ fn per_bucket(below: &[(u64, u64)]) -> Vec<(f64, u64)> {
             (float(*bound_us) / 1e6, own)
         })
         .collect();
-    buckets.push((f64::MAX, 0));
+    buckets.push((f64::INFINITY, 0));
     buckets
 }
 
