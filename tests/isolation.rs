@@ -8,11 +8,14 @@
     clippy::print_stdout
 )]
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use openclaw_support::client::Client;
-use openclaw_support::gateway::{Gateway, Home, merge, wait_until};
+use openclaw_support::client::{Client, Hello};
+use openclaw_support::gateway::{Gateway, Home, TOKEN, merge, wait_until};
+use openclaw_support::line::{self, NoAnswer};
 use openclaw_support::model::{FakeModel, Reply, Wire};
+use openclaw_support::skip;
 use openclaw_support::telegram::{FakeTelegram, Person, TOKEN as BOT};
 use serde_json::{Value, json};
 
@@ -112,17 +115,9 @@ async fn start(home: &Home, faults: &str) -> (Gateway, Client) {
     (gateway, client)
 }
 
-fn has_faults() -> bool {
-    let there = std::env::var_os("OPENCLAW_BIN").is_some();
-    if !there {
-        println!("skipped: needs a build with fault points in OPENCLAW_BIN; tests/run makes one");
-    }
-    there
-}
-
 #[tokio::test]
 async fn a_panic_in_one_poller_leaves_the_other_account_alone() {
-    if !has_faults() {
+    if skip::without_faults() {
         return;
     }
     let scene = Scene::new().await;
@@ -155,7 +150,7 @@ async fn a_panic_in_one_poller_leaves_the_other_account_alone() {
 
 #[tokio::test]
 async fn an_endless_loop_in_one_handler_is_replaced_while_the_rest_goes_on() {
-    if !has_faults() {
+    if skip::without_faults() {
         return;
     }
     let scene = Scene::new().await;
@@ -217,5 +212,125 @@ async fn a_hung_model_call_ends_at_its_deadline_and_only_its_session_waits() {
         0,
         "{}",
         gateway.output()
+    );
+}
+
+/// The line of the tree as a person sees it that names this.
+fn drawn(scene: &Scene, name: &str, fact: &str) -> Option<String> {
+    let tree = ["supervisor", "tree"];
+    let output = scene.home.command(&tree).output().expect("it runs");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    text.lines()
+        .find(|line| line.contains(name) && line.contains(fact))
+        .map(str::to_owned)
+}
+
+#[tokio::test]
+async fn the_tree_shows_what_an_incident_needs() {
+    if skip::without_faults() {
+        return;
+    }
+    let scene = Scene::new().await;
+    let (gateway, mut client) = start(&scene.home, "").await;
+    let arm = |faults: &str| json!({ "action": "arm", "faults": faults });
+
+    // A hung call: what it is, and for how long.
+    scene.model.push(Reply::hang());
+    push(&scene.beta, BETAS, "hangs");
+    let mut line = None;
+    wait_until("the hung call in the tree", Duration::from_secs(3), || {
+        line = drawn(&scene, "call", "for ");
+        line.is_some()
+    })
+    .await;
+
+    // A busy handler: with which mail, and for how long.
+    client
+        .call("supervisor.chaos", arm("handle.router=hang@1"))
+        .await
+        .expect("armed");
+    push(&scene.alpha, 1, "wakes the router");
+    wait_until("the busy handler", Duration::from_secs(10), || {
+        drawn(&scene, "router", "busy ").is_some()
+    })
+    .await;
+    let busy = drawn(&scene, "router", "");
+    client
+        .call("supervisor.chaos", json!({ "action": "disarm" }))
+        .await
+        .expect("disarmed");
+
+    // A parked account: how often, how it ended, where in the code, and when it is tried again.
+    client
+        .call(
+            "supervisor.chaos",
+            arm("handle.channels/telegram/alpha/poll=panic"),
+        )
+        .await
+        .expect("armed");
+    wait_until("the parked poller", Duration::from_secs(60), || {
+        line = drawn(&scene, "poll", "parked");
+        line.is_some()
+    })
+    .await;
+    let parked = line.expect("a line");
+    for fact in [
+        "restarts ",
+        "next try in ",
+        "last: panicked: c-",
+        "\"fault injected at handle.",
+        ".rs:",
+        " in ",
+    ] {
+        assert!(parked.contains(fact), "no \"{fact}\" in {parked}");
+    }
+    println!("{parked}\n{busy:?}");
+    drop(gateway);
+}
+
+#[tokio::test]
+async fn chaos_takes_the_right_to_administer_and_this_machine() {
+    if skip::without_faults() {
+        return;
+    }
+    let scene = Scene::new().await;
+    let mut settings = json!({ "gateway": { "trustedProxies": ["127.0.0.1"] } });
+    merge(
+        &mut settings,
+        serde_json::from_str(
+            &std::fs::read_to_string(scene.home.state().join("openclaw.json")).expect("the config"),
+        )
+        .expect("JSON"),
+    );
+    scene.home.write_config(settings);
+    let (gateway, mut client) = start(&scene.home, "").await;
+    let hits = json!({ "action": "hits" });
+    client
+        .call("supervisor.chaos", hits.clone())
+        .await
+        .expect("with every right, from here");
+    let scopes = ["operator.read", "operator.write"];
+    let within = Duration::from_secs(5);
+    let refused = line::call_with(
+        scene.home.port(),
+        &scopes,
+        "supervisor.chaos",
+        hits.clone(),
+        within,
+    )
+    .await;
+    assert!(
+        matches!(&refused, Err(NoAnswer::Refused(error)) if error.to_string().contains("operator.admin")),
+        "{refused:?}"
+    );
+    let address = SocketAddr::from(([127, 0, 0, 1], gateway.port()));
+    let hello = Hello::new(3, 4)
+        .token(TOKEN)
+        .header("X-Forwarded-For", "203.0.113.9");
+    let mut remote = Client::connect(address, hello).await.expect("it is let in");
+    let refused = remote.call("supervisor.chaos", hits).await;
+    assert!(
+        matches!(&refused, Err(error) if error.to_string().contains("only taken from this machine")),
+        "{refused:?}"
     );
 }

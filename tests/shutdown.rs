@@ -10,7 +10,7 @@
 
 use std::time::{Duration, Instant};
 
-use openclaw_support::gateway::{Home, free_port};
+use openclaw_support::gateway::{Home, free_port, wait_until};
 use openclaw_support::model::{FakeModel, Reply, Wire};
 use serde_json::json;
 
@@ -81,6 +81,11 @@ async fn the_second_signal_ends_at_once() {
     client.call("chat.send", params).await.expect("accepted");
     model.until("a question", |model| model.count() == 1).await;
     gateway.signal("INT");
+    // Two signals of a kind that come before the first is taken are one signal, to every process.
+    wait_until("the first one taken", Duration::from_secs(10), || {
+        gateway.output().contains("shutting down")
+    })
+    .await;
     gateway.signal("INT");
     assert!(
         gateway.exit(Duration::from_secs(2)).await.is_some(),

@@ -174,6 +174,11 @@ impl Client {
             .expect("a write");
     }
 
+    /// Sends any text to a gateway that may close in the middle of it.
+    pub async fn try_raw(&mut self, text: &str) {
+        drop(within("a write", self.socket.send(Message::text(text))).await);
+    }
+
     /// The next response to a request, as a frame.
     pub async fn response(&mut self, id: &str) -> Value {
         loop {
@@ -234,6 +239,11 @@ impl Client {
             }
             self.receive("the close").await;
         }
+    }
+
+    /// Drops the events that came so far: a client that runs for hours must not keep them.
+    pub fn forget_events(&mut self) {
+        self.events.clear();
     }
 
     /// Closes the socket.

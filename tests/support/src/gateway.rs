@@ -89,6 +89,12 @@ impl Home {
         &self.bin
     }
 
+    /// As [`Home::env`], for the processes started from now on.
+    pub fn set_env(&mut self, name: &str, value: impl Into<String>) {
+        self.env.retain(|(known, _)| known != name);
+        self.env.push((name.into(), value.into()));
+    }
+
     /// A command of the binary in this home: nothing of the developer's own environment reaches it.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.bin);
@@ -143,6 +149,17 @@ impl Home {
 impl Gateway {
     pub fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// The resident set of the process, from the kernel.
+    pub fn rss(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid()));
+        let status = status.expect("the gateway runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kilobytes: u64 = line
+            .and_then(|line| line.trim().strip_suffix(" kB")?.trim().parse().ok())
+            .expect("its resident set");
+        kilobytes * 1024
     }
 
     pub fn port(&self) -> u16 {

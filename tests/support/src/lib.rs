@@ -9,6 +9,11 @@
 )]
 
 pub mod client;
+pub mod dice;
+pub mod disk;
 pub mod gateway;
+pub mod line;
 pub mod model;
+pub mod proxy;
+pub mod skip;
 pub mod telegram;

@@ -148,6 +148,11 @@ impl FakeModel {
         self.state.script.lock().unwrap().push_back(reply);
     }
 
+    /// Takes back what is left of the script.
+    pub fn forget_script(&self) {
+        self.state.script.lock().unwrap().clear();
+    }
+
     /// Answers with this when the script is over.
     pub fn otherwise(&self, reply: Reply) {
         self.answer_with(move |_| reply.clone());

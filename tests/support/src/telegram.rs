@@ -194,6 +194,17 @@ impl FakeTelegram {
         self.shared.lock().sent.clone()
     }
 
+    /// What the newest one says.
+    pub fn last_text(&self) -> Option<String> {
+        let state = self.shared.lock();
+        state.sent.last().map(|sent| sent.text.clone())
+    }
+
+    /// How many there are.
+    pub fn sent_count(&self) -> usize {
+        self.shared.lock().sent.len()
+    }
+
     /// Those to one chat.
     pub fn sent_to(&self, chat: i64) -> Vec<Sent> {
         self.sent()
