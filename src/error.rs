@@ -47,6 +47,10 @@ pub(crate) const EXIT_CODES: &[(u8, &str)] = &[
     (69, "the gateway can't be reached"),
     (70, "the gateway answered with an error, or ended by itself"),
     (
+        71,
+        "the gateway ended because too many handlers never returned",
+    ),
+    (
         74,
         "a file can't be read or written; the ledger's disk failed",
     ),

@@ -2,11 +2,16 @@
 //!
 //! Owns: nothing. Started by: the root, after the ledger. Crashes when: never by itself. Survives: the records, as rows.
 
+use std::time::Duration;
+
 use openclaw_ledger::{CrashRow, Ledger, LedgerError};
 use openclaw_runtime::{
-    Actor, ActorPath, ChildSpec, Context, CrashRecord, Directory, ExitError, Mail, Task,
+    Actor, ActorPath, ChildSpec, Context, CrashRecord, Directory, ExitError, Mail, Task, cpu,
 };
 use serde_json::{Value, json};
+
+/// How many records it takes up when it starts.
+const MISSED: usize = 10;
 
 /// What the keeper is told.
 #[derive(Debug)]
@@ -35,7 +40,7 @@ pub(crate) struct CrashKeeper {
 impl CrashKeeper {
     /// Its place under the root.
     pub(crate) fn spec(ledger: Ledger) -> ChildSpec {
-        ChildSpec::actor::<Self>("crashes", ledger)
+        ChildSpec::actor::<Self>("crashes", ledger).park(Duration::from_secs(60))
     }
 
     /// Sends every crash of the tree to the keeper. One that can't take it leaves it in the directory's ring.
@@ -66,6 +71,15 @@ impl Actor for CrashKeeper {
         Ok(Self { ledger })
     }
 
+    /// What crashed while it was not there is in the directory's ring; a row that is written twice is the same row.
+    fn started(&mut self, ctx: &mut Context<Self>) -> Result<(), ExitError> {
+        for record in ctx.directory().crashes().into_iter().rev().take(MISSED) {
+            let keep = keep(self.ledger.clone(), Box::new(record));
+            let _id = ctx.task(Task::new("keep"), keep, CrashesMail::Kept);
+        }
+        Ok(())
+    }
+
     fn handle(&mut self, mail: CrashesMail, ctx: &mut Context<Self>) -> Result<(), ExitError> {
         match mail {
             CrashesMail::Keep(record) => {
@@ -81,11 +95,12 @@ impl Actor for CrashKeeper {
     }
 }
 
-/// Resolving a backtrace reads the binary's line tables, which takes milliseconds: not on a worker.
+/// Resolving a backtrace reads the binary's line tables, which takes milliseconds of work: not on a worker.
 async fn keep(ledger: Ledger, record: Box<CrashRecord>) -> Result<(), LedgerError> {
-    match tokio::task::spawn_blocking(move || row(&record)).await {
+    match cpu::run(move |_wanted| row(&record)).await {
         Ok(row) => ledger.put_crash(row).await,
-        Err(_cancelled) => Ok(()),
+        // So much goes wrong that the directory's ring has to do.
+        Err(cpu::Busy) => Ok(()),
     }
 }
 
@@ -106,6 +121,7 @@ pub(crate) fn to_json(record: &CrashRecord) -> Value {
         "kind": record.kind,
         "mail": record.mail,
         "generation": record.generation,
+        "inARow": record.in_a_row,
         "message": &*record.message,
         "location": &*record.location,
         "traceparent": record.trace.map(|trace| trace.to_string()),

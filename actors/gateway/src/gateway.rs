@@ -161,7 +161,7 @@ fn idle(environment: &Environment) -> Duration {
 }
 
 /// Puts the parts together. Nothing runs yet.
-fn assemble(options: &BootOptions, loaded: Arc<LoadedConfig>, ledger: Ledger) -> House {
+pub(crate) fn assemble(options: &BootOptions, loaded: Arc<LoadedConfig>, ledger: Ledger) -> House {
     let directory = Directory::new();
     let paths = options.paths.clone();
     let models = Models::new(&loaded, &paths);

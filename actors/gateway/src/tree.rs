@@ -31,7 +31,6 @@ pub(crate) fn tree(
 ) -> Vec<ChildSpec> {
     vec![
         JournalActor::spec(house.ledger.clone()),
-        CrashKeeper::spec(house.ledger.clone()),
         ChildSpec::actor::<ConfigActor>("config", house.config_args())
             .intensity(3, Duration::from_secs(60))
             .backoff(
@@ -51,6 +50,8 @@ pub(crate) fn tree(
         channels(house, accounts),
         ingress::spec(&house.services, &house.listening),
         HouseKeeper::spec(house.clone()),
+        // Last, so that its end takes nobody along: what it keeps is in memory as well.
+        CrashKeeper::spec(house.ledger.clone()),
     ]
 }
 

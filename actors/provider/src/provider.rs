@@ -27,6 +27,7 @@ use openclaw_runtime::ExitError;
 use openclaw_runtime::Health;
 use openclaw_runtime::Mail;
 use openclaw_runtime::Reply;
+use openclaw_runtime::Shutdown;
 
 pub use self::desk::CallOutcome;
 pub use self::desk::Counters;
@@ -193,6 +194,12 @@ fn spec(entry: &ProviderEntry) -> ChildSpec {
     let id = endpoint.provider.as_str();
     ChildSpec::live_actor::<ProviderActor>(id, args, ProviderMail::Reconfigure)
         .fingerprint_of(&Facts(endpoint))
+        .backoff(
+            Duration::from_millis(500),
+            Duration::from_secs(60),
+            Duration::from_secs(120),
+        )
+        .shutdown(Shutdown::Within(Duration::from_secs(3)))
         .park(PARK)
 }
 

@@ -31,6 +31,8 @@ pub struct CrashRecord {
     /// The mail being handled, `"init"`, `"child_exited"` or the task's kind.
     pub mail: &'static str,
     pub generation: u64,
+    /// How often mail of this kind has crashed this actor without a success between; 1 = the first time.
+    pub in_a_row: u32,
     pub message: Arc<str>,
     /// `file:line:column`.
     pub location: Arc<str>,
@@ -75,6 +77,11 @@ pub(crate) fn take() -> Option<CrashRecord> {
     NOTED.with(RefCell::take)
 }
 
+/// Puts a note back, on the thread where the panic goes on.
+pub(crate) fn note(record: CrashRecord) {
+    let _kept = NOTED.try_with(|noted| noted.replace(Some(record)));
+}
+
 /// A record for a panic the hook did not see.
 pub(crate) fn from_payload(leash: &Leash, payload: &(dyn Any + Send)) -> CrashRecord {
     let mut record = blank(leash, text_of(payload), "unknown".to_owned());
@@ -89,6 +96,7 @@ fn blank(leash: &Leash, message: String, location: String) -> CrashRecord {
         kind: leash.kind,
         mail: "",
         generation: leash.generation,
+        in_a_row: 1,
         message: message.into(),
         location: location.into(),
         trace: None,

@@ -70,6 +70,17 @@ impl Exit {
         matches!(self, Exit::Normal | Exit::Ordered)
     }
 
+    /// How it ended, in one word.
+    pub fn class(&self) -> &'static str {
+        match self {
+            Exit::Normal => "normal",
+            Exit::Ordered => "ordered",
+            Exit::Killed(_) => "killed",
+            Exit::Failed(_) => "failed",
+            Exit::Panicked(_) => "panicked",
+        }
+    }
+
     /// The crash record that belongs to it.
     pub fn crash(&self) -> Option<&CrashId> {
         match self {

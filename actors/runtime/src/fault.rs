@@ -77,13 +77,30 @@ mod points {
     pub fn hits() -> BTreeMap<String, u64> {
         BTreeMap::new()
     }
+
+    /// Whether a fault kept this thread since the last call.
+    #[inline(always)]
+    pub(crate) fn excused() -> bool {
+        false
+    }
 }
 
 #[cfg(feature = "chaos")]
 mod points {
+    use std::cell::Cell;
+
     use super::armed::Action;
     use super::armed::FAULTS;
     use super::*;
+
+    thread_local! {
+        static KEPT: Cell<bool> = const { Cell::new(false) };
+    }
+
+    /// Whether a fault kept this thread since the last call.
+    pub(crate) fn excused() -> bool {
+        KEPT.take()
+    }
 
     /// A synchronous fault point.
     pub fn point(name: &str) -> Result<(), Injected> {
@@ -94,12 +111,14 @@ mod points {
             }),
             Some(Action::Hang) => {
                 FAULTS.wait_for_disarm();
+                KEPT.set(true);
                 Ok(())
             }
             Some(Action::Delay(time)) => {
                 // Blocking is what the test asked for.
                 #[allow(clippy::disallowed_methods)]
                 std::thread::sleep(time);
+                KEPT.set(true);
                 Ok(())
             }
             Some(action) => action.end_here(name),
@@ -143,6 +162,7 @@ mod points {
 
 pub use points::arm;
 pub use points::disarm;
+pub(crate) use points::excused;
 pub use points::hits;
 pub use points::point;
 pub use points::point_async;

@@ -18,6 +18,7 @@
 
 mod actor;
 mod context;
+pub mod cpu;
 pub mod crash;
 mod directory;
 mod exit;
@@ -25,6 +26,8 @@ pub mod fault;
 mod incarnation;
 mod mail;
 mod path;
+mod poison;
+pub mod stall;
 mod supervision;
 pub mod trace;
 mod tree;
@@ -34,10 +37,12 @@ pub mod watchdog;
 pub use actor::{Actor, BoxFuture, Mail};
 pub use context::{Context, Task, Timer};
 pub use crash::{CrashId, CrashRecord};
-pub use directory::{Change, Counters, Directory, SupervisionEvent};
+pub use directory::{Change, Counters, Directory, Parking, SupervisionEvent};
 pub use exit::{ChildExit, Exit, ExitError, KillReason, StartError};
 pub use mail::{Address, AskError, Reply, SendError};
 pub use path::{ActorPath, ChildId};
+pub use poison::Poison;
+pub use stall::Stall;
 pub use supervision::{
     Backoff, ChildSpec, Diff, Intensity, OrderError, Past, Restart, Root, RootExit, Shutdown,
     ShutdownReport, Started, Strategy, SupervisorHandle,

@@ -4,7 +4,10 @@ mod address;
 mod envelope;
 mod gate;
 mod inlet;
+#[cfg(all(test, openclaw_loom))]
+mod interleavings;
 mod reply;
+mod sync;
 
 pub use address::{Address, SendError};
 pub use reply::{AskError, Reply};

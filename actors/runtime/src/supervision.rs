@@ -13,4 +13,4 @@ pub use handle::{Diff, OrderError, Started, SupervisorHandle};
 pub use root::{Root, RootExit, ShutdownReport};
 pub use spec::{Backoff, ChildSpec, Intensity, Past, Restart, Shutdown, Strategy};
 
-pub(crate) use supervisor::SUPERVISOR;
+pub(crate) use supervisor::{Order, SUPERVISOR};

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::crash::CrashId;
 use crate::path::ActorPath;
+use crate::poison::Poison;
 use crate::vitals::Health;
 use crate::vitals::State;
 
@@ -25,6 +26,12 @@ pub struct TreeNode {
     pub queued: usize,
     pub capacity: usize,
     pub handled: u64,
+    /// Runs that kept their thread too long.
+    pub stalls: u32,
+    /// Mail refused because the mailbox was full.
+    pub refused: u64,
+    /// Mail that crashed it and was not handled since.
+    pub poison: Vec<Poison>,
     /// How long the handler at work has been running.
     pub busy: Option<Duration>,
     /// The mail it is handling.
@@ -122,6 +129,13 @@ impl TreeNode {
                 span(i64::try_from(busy.as_millis()).unwrap_or(0))
             ));
         }
+        if self.refused > 0 {
+            facts.push(format!("refused {}", self.refused));
+        }
+        if self.stalls > 0 {
+            facts.push(format!("stalls {}", self.stalls));
+        }
+        facts.extend(self.poison.iter().map(poison));
         facts.extend(self.note.as_ref().map(ToString::to_string));
         if self.restarts > 0
             || matches!(self.state, State::Backoff | State::Parked | State::Stopped)
@@ -130,6 +144,20 @@ impl TreeNode {
         }
         facts.join("  ")
     }
+}
+
+/// `import crashed it 3 times, 2 dropped`.
+fn poison(poison: &Poison) -> String {
+    let times = match poison.in_a_row {
+        1 => "once".to_owned(),
+        n => format!("{n} times"),
+    };
+    let mut text = format!("{} crashed it {times}", poison.mail);
+    if poison.dropped > 0 {
+        // Writing to a string cannot fail.
+        let _ok = write!(text, ", {} dropped", poison.dropped);
+    }
+    text
 }
 
 /// A time span as people read it: `3d 4h`, `2m 13s`, `0.4s`.
@@ -162,6 +190,9 @@ mod tests {
             queued: 0,
             capacity: 256,
             handled: 0,
+            stalls: 0,
+            refused: 0,
+            poison: Vec::new(),
             busy: None,
             current: None,
             started_at_ms: Some(0),
@@ -179,10 +210,16 @@ mod tests {
             restarts: 6,
             until_ms: Some(3 * 86_400_000 + 47_000),
             last_exit: Some("panicked: c-81f2".into()),
+            poison: vec![Poison {
+                mail: "import",
+                in_a_row: 3,
+                dropped: 2,
+            }],
             ..node("poll", State::Parked)
         };
         let busy = TreeNode {
             queued: 3,
+            stalls: 2,
             note: Some("turn 17".into()),
             busy: Some(Duration::from_millis(1200)),
             current: Some("work"),
@@ -200,8 +237,8 @@ mod tests {
         let expected = "\
 gateway           running  up 3d 0h
 ├─ telegram/home  running  up 3d 0h
-│  ├─ poll        parked  next try in 47s  restarts 6  last: panicked: c-81f2
-│  └─ send        degraded  up 3d 0h  q 3/256  in work for 1.2s  turn 17
+│  ├─ poll        parked  next try in 47s  restarts 6  import crashed it 3 times, 2 dropped  last: panicked: c-81f2
+│  └─ send        degraded  up 3d 0h  q 3/256  in work for 1.2s  stalls 2  turn 17
 └─ ledger         stopping  up 3d 0h
 ";
         assert_eq!(root.render(3 * 86_400_000), expected);

@@ -15,6 +15,8 @@ use arc_swap::ArcSwapOption;
 use crate::crash::CrashId;
 use crate::exit::Exit;
 use crate::incarnation::Leash;
+use crate::poison::Poison;
+use crate::poison::Suspects;
 
 /// Where an actor is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -52,6 +54,9 @@ pub struct Vitals {
     generation: AtomicU64,
     restarts: AtomicU32,
     handled: AtomicU64,
+    stalls: AtomicU32,
+    refused: AtomicU64,
+    pub(crate) suspects: Suspects,
     started_at_ms: AtomicI64,
     until_ms: AtomicI64,
     note: Mutex<Option<Arc<str>>>,
@@ -109,6 +114,9 @@ impl Vitals {
             generation: AtomicU64::new(0),
             restarts: AtomicU32::new(0),
             handled: AtomicU64::new(0),
+            stalls: AtomicU32::new(0),
+            refused: AtomicU64::new(0),
+            suspects: Suspects::default(),
             started_at_ms: AtomicI64::new(0),
             until_ms: AtomicI64::new(0),
             note: Mutex::new(None),
@@ -141,6 +149,21 @@ impl Vitals {
     /// How much mail was handled, over all incarnations.
     pub fn handled(&self) -> u64 {
         self.handled.load(Relaxed)
+    }
+
+    /// How often a run of it kept its thread too long.
+    pub fn stalls(&self) -> u32 {
+        self.stalls.load(Relaxed)
+    }
+
+    /// How much mail was refused because its mailbox was full.
+    pub fn refused(&self) -> u64 {
+        self.refused.load(Relaxed)
+    }
+
+    /// The mail that crashed it, by kind, until mail of that kind is handled.
+    pub fn poison(&self) -> Vec<Poison> {
+        self.suspects.seen()
     }
 
     /// How much mail waits.
@@ -231,10 +254,19 @@ impl Vitals {
         self.handled.fetch_add(1, Relaxed);
     }
 
+    pub(crate) fn stalled_once(&self) {
+        self.stalls.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn refused_one(&self) {
+        self.refused.fetch_add(1, Relaxed);
+    }
+
     /// Forgets the restarts: the next incarnation is a first one.
     pub(crate) fn renew(&self) {
         self.generation.store(0, Relaxed);
         self.restarts.store(0, Relaxed);
+        self.suspects.pardon();
         self.live.store(None);
         self.set_state(State::Absent, None);
     }

@@ -21,6 +21,9 @@ use patrol::Patrol;
 
 pub(crate) use alert::Alert;
 
+/// The exit code after too many handlers never returned. Their threads come back with a new process only.
+pub const EXIT_THREADS_LOST: i32 = 71;
+
 /// How the watchdog acts.
 #[derive(Clone)]
 pub struct Watchdog {
@@ -32,6 +35,9 @@ pub struct Watchdog {
     pub stall_warn: Duration,
     /// A runtime that answers nothing for this long ends the process: its state is on disk, and nothing inside can help any more.
     pub stall_abort: Option<Duration>,
+    /// How many threads may be lost to handlers that never return before the tree ends with [`EXIT_THREADS_LOST`]; `None` = half of the
+    /// workers there are.
+    pub lost_threads: Option<usize>,
     on_alive: Option<Arc<dyn Fn() + Send + Sync>>,
 }
 
@@ -48,6 +54,7 @@ impl Default for Watchdog {
             rest: Duration::from_secs(5),
             stall_warn: Duration::from_secs(5),
             stall_abort: Some(Duration::from_secs(60)),
+            lost_threads: None,
             on_alive: None,
         }
     }
@@ -68,12 +75,21 @@ impl Watchdog {
         self
     }
 
+    /// Sets how many threads may be lost before the tree ends.
+    #[must_use]
+    pub fn lost_threads(mut self, bound: usize) -> Self {
+        self.lost_threads = Some(bound);
+        self
+    }
+
     pub(crate) fn start(mut self, directory: Directory) -> Guard {
         let runtime = Handle::current();
         if runtime.runtime_flavor() == RuntimeFlavor::CurrentThread {
             // Only tests run on one thread, and they may hold it.
             self.stall_abort = None;
         }
+        let workers = runtime.metrics().num_workers();
+        self.lost_threads.get_or_insert((workers / 2).max(1));
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
         let spawned = thread::Builder::new()
@@ -114,6 +130,7 @@ impl fmt::Debug for Watchdog {
             .field("rest", &self.rest)
             .field("stall_warn", &self.stall_warn)
             .field("stall_abort", &self.stall_abort)
+            .field("lost_threads", &self.lost_threads)
             .finish_non_exhaustive()
     }
 }

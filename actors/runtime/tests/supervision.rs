@@ -155,7 +155,7 @@ async fn too_many_failures_park_alone_and_are_retried() {
     );
     // It is tried again after the retry time, once, and parked again.
     let parked =
-        |event: &openclaw_runtime::SupervisionEvent| matches!(event.what, Change::Parked { .. });
+        |event: &openclaw_runtime::SupervisionEvent| matches!(event.what, Change::Parked(_));
     let mut parks = 0;
     while parks < 2 {
         parks += u32::from(parked(&events.recv().await.expect("an event")));

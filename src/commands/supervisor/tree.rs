@@ -91,6 +91,17 @@ pub(crate) fn render(answer: &Value, now_ms: i64, terminal: &Terminal) -> String
         text.truncate(end);
         text.push('\n');
     }
+    let lost = answer.get("abandoned").and_then(Value::as_array);
+    let lost: Vec<_> = lost
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect();
+    if !lost.is_empty() {
+        let who = render::clean(&lost.join(", "));
+        let line = format!("abandoned and still on their threads: {who}\n");
+        text.push_str(&terminal.paint(Tone::Bad, &line));
+    }
     text
 }
 
@@ -142,6 +153,22 @@ fn collect(node: &Value, branch: &str, below: &str, now_ms: i64, into: &mut Vec<
         // A task is one thing that takes its time: how long is the question.
         let ms = u64::try_from(now_ms - since).unwrap_or(0);
         facts.push(format!("for {}", render::duration(ms)));
+    }
+    if number("refused") > 0 {
+        facts.push(format!("refused {}", number("refused")));
+    }
+    if number("stalls") > 0 {
+        facts.push(format!("stalls {}", number("stalls")));
+    }
+    let poison = node.get("poison").and_then(Value::as_array);
+    for poison in poison.into_iter().flatten() {
+        let count = |name: &str| poison.get(name).and_then(Value::as_u64).unwrap_or(0);
+        facts.push(format!(
+            "{} crashed it {}×, {} dropped",
+            render::clean(&string(poison, "mail")),
+            count("inARow"),
+            count("dropped")
+        ));
     }
     facts.extend(last_end(node));
     let note = string(node, "note");
@@ -220,23 +247,25 @@ mod tests {
                 { "name": "journal", "state": "running", "health": "ok", "queued": 3, "capacity": 1024 },
                 { "name": "channels", "state": "running", "health": "ok", "children": [
                     { "name": "poll", "state": "parked", "restarts": 6, "untilMs": 100_000,
+                      "stalls": 2, "poison": [{ "mail": "import", "inARow": 3, "dropped": 5 }],
                       "lastExit": "panicked: c-81f2", "crash": "c-81f2", "crashAt": "src/poll.rs:7:5",
                       "crashSaid": "no bot", "crashIn": "polled" },
                     { "name": "call", "state": "running", "isTask": true, "startedAtMs": 41_000 },
                     { "name": "send", "state": "running", "health": "degraded", "note": "429" },
                 ]},
             ],
-        }});
+        }, "abandoned": ["channels/telegram/home/poll"] });
         let text = render(&answer, 53_000, &Terminal::plain());
         assert_eq!(
             text,
             "gateway      running   up 53 s\n\
              ├─ journal   running   q 3/1024\n\
              └─ channels  running\n   \
-                ├─ poll   parked    restarts 6  next try in 47 s  \
+                ├─ poll   parked    restarts 6  next try in 47 s  stalls 2  import crashed it 3×, 5 dropped  \
                 last: panicked: c-81f2 \"no bot\" at src/poll.rs:7:5 in polled\n   \
                 ├─ call   running   for 12 s\n   \
-                └─ send   degraded  429\n"
+                └─ send   degraded  429\n\
+             abandoned and still on their threads: channels/telegram/home/poll\n"
         );
     }
 }

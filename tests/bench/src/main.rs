@@ -8,6 +8,7 @@
 mod gateway;
 mod ledger;
 mod process;
+mod restart;
 mod sample;
 mod socket;
 mod table;
@@ -30,6 +31,7 @@ async fn main() {
     gateway::idle(&bin, scale, &mut table).await;
     gateway::turns(&bin, scale, &mut table).await;
     ledger::rows(scale, &mut table).await;
+    restart::after_a_panic(scale, &mut table).await;
 
     print!("{table}");
     if has("--write") {

@@ -10,6 +10,7 @@ use openclaw_runtime::CrashId;
 use openclaw_runtime::CrashRecord;
 use openclaw_runtime::Directory;
 use openclaw_runtime::OrderError;
+use openclaw_runtime::Poison;
 use openclaw_runtime::SupervisionEvent;
 use openclaw_runtime::SupervisorHandle;
 use openclaw_runtime::TreeNode;
@@ -35,7 +36,14 @@ pub(super) fn tree(call: Call) -> Outcome {
         Some(root) => {
             let mut tree = node_value(&root);
             locate(&mut tree, &call.services.directory);
-            Ok(json!({ "tree": tree }))
+            let mut answer = json!({ "tree": tree });
+            let lost = call.services.directory.abandoned();
+            if let (Some(answer), false) = (answer.as_object_mut(), lost.is_empty()) {
+                // Given up, replaced, and still on their threads.
+                let lost: Vec<_> = lost.iter().map(ActorPath::as_str).collect();
+                answer.insert("abandoned".to_owned(), json!(lost));
+            }
+            Ok(answer)
         }
         None => Err(unknown_path(call.text("path").unwrap_or_default())),
     };
@@ -206,6 +214,11 @@ pub fn node_value(node: &TreeNode) -> Value {
     set("queued", json!(node.queued));
     set("capacity", json!(node.capacity));
     set("handled", json!(node.handled));
+    set("stalls", json!((node.stalls > 0).then_some(node.stalls)));
+    set("refused", json!((node.refused > 0).then_some(node.refused)));
+    if !node.poison.is_empty() {
+        set("poison", node.poison.iter().map(poison_value).collect());
+    }
     set("busyMs", json!(node.busy.map(millis)));
     set("current", json!(node.current));
     set("startedAtMs", json!(node.started_at_ms));
@@ -220,13 +233,27 @@ pub fn node_value(node: &TreeNode) -> Value {
     Value::Object(value)
 }
 
+fn poison_value(poison: &Poison) -> Value {
+    json!({ "mail": poison.mail, "inARow": poison.in_a_row, "dropped": poison.dropped })
+}
+
 /// The payload of a `supervisor` event.
 pub fn event_value(event: &SupervisionEvent) -> Value {
     let (what, more) = match &event.what {
         Change::Started => ("started", Value::Null),
         Change::Exited(exit) => ("exited", json!({ "exit": exit.to_string() })),
         Change::Restarting { after } => ("restarting", json!({ "inMs": millis(*after) })),
-        Change::Parked { until_ms } => ("parked", json!({ "untilMs": until_ms })),
+        Change::Parked(parking) => (
+            "parked",
+            json!({
+                "untilMs": parking.retry_at_ms,
+                "how": parking.class(),
+                "exit": parking.exit.as_ref().map(ToString::to_string),
+                "location": parking.location.as_deref(),
+                "byHand": parking.by_hand,
+                "again": parking.again,
+            }),
+        ),
         Change::Unparked => ("unparked", Value::Null),
         Change::Stopped => ("stopped", Value::Null),
     };
@@ -252,6 +279,7 @@ pub fn crash_value(record: &CrashRecord, is_full: bool) -> Value {
         "kind": record.kind,
         "mail": record.mail,
         "generation": record.generation,
+        "inARow": record.in_a_row,
         "message": &*record.message,
         "location": &*record.location,
         "thread": &*record.thread,

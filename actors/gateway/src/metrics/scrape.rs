@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use openclaw_runtime::TreeNode;
+use openclaw_runtime::cpu;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
 use prometheus_client::encoding::NoLabelSet;
@@ -156,6 +157,37 @@ fn actors(services: &Services, out: &mut Writer<'_, '_>) -> Result<(), fmt::Erro
         "actor_parks",
         "Actors set aside after repeated failures",
         total.parked,
+    )?;
+    out.count(
+        "mail_refused",
+        "Mail refused because a mailbox was full",
+        total.refused,
+    )?;
+    out.count(
+        "mail_quarantined",
+        "Mail dropped because its kind crashed its reader again and again",
+        total.quarantined,
+    )?;
+    out.count(
+        "stalls",
+        "Runs that kept an async worker longer than 50 ms",
+        total.stalls,
+    )?;
+    out.gauge(
+        "lost_threads",
+        "Threads lost to handlers that never returned",
+        float(services.directory.lost_threads() as u64),
+    )?;
+    let load = cpu::load();
+    let jobs = [
+        (label("state", "running"), float(load.running as u64)),
+        (label("state", "waiting"), float(load.waiting as u64)),
+    ];
+    out.gauges("cpu_jobs", "Jobs on the pool for the processor", jobs)?;
+    out.count(
+        "cpu_jobs_refused",
+        "Jobs refused because too many waited",
+        load.refused,
     )
 }
 

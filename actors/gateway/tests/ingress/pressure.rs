@@ -210,3 +210,38 @@ async fn idle_sockets_are_small() {
     assert!(each < 24.0, "{each:.1} KB a socket");
     drop((first, more));
 }
+
+/// What may lie between a heartbeat's question and its answer.
+const HEARTBEAT: Duration = Duration::from_millis(250);
+
+#[tokio::test]
+async fn socket_heartbeats_hold_while_eight_jobs_burn() {
+    let house = House::start().await;
+    let mut client = house.client(4, 4).await;
+    let (started, mut starts) = tokio::sync::mpsc::channel(8);
+    let burn = |started: tokio::sync::mpsc::Sender<()>| {
+        openclaw_runtime::cpu::run(move |wanted| {
+            let _full = started.try_send(());
+            while wanted.is_wanted() {
+                std::hint::spin_loop();
+            }
+        })
+    };
+    let jobs = futures_util::future::join_all((0..8).map(|_| burn(started.clone())));
+    let beats = async {
+        starts.recv().await.unwrap();
+        let mut slowest = Duration::ZERO;
+        for _ in 0..50 {
+            let asked = Instant::now();
+            client.call("health", json!({})).await.unwrap();
+            slowest = slowest.max(asked.elapsed());
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        slowest
+    };
+    let slowest = tokio::select! {
+        slowest = beats => slowest,
+        _ = jobs => panic!("nobody told them to stop"),
+    };
+    assert!(slowest < HEARTBEAT, "a heartbeat took {slowest:?}");
+}

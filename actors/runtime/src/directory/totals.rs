@@ -17,6 +17,12 @@ pub struct Counters {
     pub kills: u64,
     pub parked: u64,
     pub abandoned: u64,
+    /// Runs that kept a worker too long.
+    pub stalls: u64,
+    /// Mail refused because a mailbox was full.
+    pub refused: u64,
+    /// Mail dropped because its kind had crashed its reader again and again.
+    pub quarantined: u64,
 }
 
 #[derive(Default)]
@@ -26,6 +32,9 @@ pub(crate) struct Totals {
     pub(crate) restarts: AtomicU64,
     pub(crate) parked: AtomicU64,
     pub(crate) abandoned: AtomicU64,
+    pub(crate) stalls: AtomicU64,
+    pub(crate) refused: AtomicU64,
+    pub(crate) quarantined: AtomicU64,
     panics: AtomicU64,
     errors: AtomicU64,
     kills: AtomicU64,
@@ -52,6 +61,9 @@ impl Totals {
             kills: self.kills.load(Relaxed),
             parked: self.parked.load(Relaxed),
             abandoned: self.abandoned.load(Relaxed),
+            stalls: self.stalls.load(Relaxed),
+            refused: self.refused.load(Relaxed),
+            quarantined: self.quarantined.load(Relaxed),
         }
     }
 }

@@ -6,15 +6,13 @@ use std::sync::Mutex;
 use std::sync::OnceLock;
 use std::sync::PoisonError;
 use std::sync::atomic::AtomicBool;
-use std::sync::atomic::AtomicU64;
-use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use crate::exit::Exit;
 use crate::exit::KillReason;
 use crate::incarnation::brood::Brood;
-use crate::incarnation::clock::now_ns;
+use crate::incarnation::pulse::Pulse;
 use crate::mail::Gate;
 use crate::path::ActorPath;
 
@@ -63,62 +61,6 @@ pub(crate) enum ChildNote {
         why: KillReason,
     },
 }
-
-/// What an incarnation is doing.
-pub(crate) struct Pulse {
-    /// When the run at work began; 0 = idle.
-    busy_since: AtomicU64,
-    current: Mutex<&'static str>,
-    pub(crate) max_ns: u64,
-    /// Runs so far: tells a starved actor from a quick one.
-    pub(crate) runs: AtomicU64,
-    /// Parcels that wait, mail or not.
-    pub(crate) pending: AtomicUsize,
-    /// The run that was last reported, so that each is reported once.
-    pub(crate) reported: AtomicU64,
-}
-
-// === impl Pulse ===
-
-impl Pulse {
-    pub(crate) fn new(max: Duration) -> Self {
-        Self {
-            busy_since: AtomicU64::new(0),
-            current: Mutex::new(""),
-            max_ns: u64::try_from(max.as_nanos()).unwrap_or(u64::MAX),
-            runs: AtomicU64::new(0),
-            pending: AtomicUsize::new(0),
-            reported: AtomicU64::new(0),
-        }
-    }
-
-    pub(crate) fn enter(&self, kind: &'static str) {
-        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = kind;
-        self.runs.fetch_add(1, Relaxed);
-        self.busy_since
-            .store(now_ns(), std::sync::atomic::Ordering::SeqCst);
-    }
-
-    pub(crate) fn leave(&self) {
-        self.busy_since.store(0, Relaxed);
-    }
-
-    /// When the run at work began.
-    pub(crate) fn since(&self) -> Option<u64> {
-        Some(self.busy_since.load(Relaxed)).filter(|since| *since != 0)
-    }
-
-    pub(crate) fn busy(&self) -> Option<Duration> {
-        self.since()
-            .map(|since| Duration::from_nanos(now_ns().saturating_sub(since)))
-    }
-
-    pub(crate) fn current(&self) -> &'static str {
-        *self.current.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-// === impl Leash ===
 
 impl Leash {
     pub(crate) fn new(

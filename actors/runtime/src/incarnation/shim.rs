@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use ractor::ActorProcessingErr;
 use ractor::ActorRef;
+use tokio::time::Instant;
 
 use crate::actor::Actor;
 use crate::actor::Mail;
@@ -34,6 +35,9 @@ use crate::mail::Slot;
 use crate::path::ActorPath;
 use crate::trace;
 use crate::trace::TraceContext;
+
+/// After this much work in its handlers an actor lets others have the worker.
+const FAIR_NS: u64 = 5_000_000;
 
 /// Where and how an incarnation starts.
 pub(crate) struct LaunchPad {
@@ -72,6 +76,7 @@ pub(crate) fn launch<A: Actor>(pad: LaunchPad, args: Arc<A::Args>) -> Arc<Leash>
     let life = Life::<A> {
         actor: None,
         args: Some(args),
+        ran_ns: 0,
         ctx: Context::new(Arc::clone(&inlet), Arc::clone(&slot), pad.directory),
         guard,
     };
@@ -96,6 +101,8 @@ struct Shim<A>(PhantomData<fn(A)>);
 pub(crate) struct Life<A: Actor> {
     actor: Option<A>,
     args: Option<Arc<A::Args>>,
+    /// For how long its handlers have run since others last had the worker.
+    ran_ns: u64,
     ctx: Context<A>,
     guard: ExitGuard<A::Mail>,
 }
@@ -134,7 +141,7 @@ impl<A: Actor> ractor::Actor for Shim<A> {
         }
         let begins = life.actor.is_none();
         let outcome = catch_unwind(AssertUnwindSafe(|| life.receive(parcel)));
-        leash.pulse.leave();
+        life.leave();
         if begins {
             // The parent was just told, which makes it this worker's next task, where no other worker can take it up. It goes first: the
             // mail behind may block this thread, and then the parent is who must act.
@@ -146,6 +153,10 @@ impl<A: Actor> ractor::Actor for Shim<A> {
                     leash.set_exit(exit);
                     life.guard.slot.retire(&life.guard.inlet);
                     myself.stop(None);
+                } else if life.ran_ns > FAIR_NS {
+                    // Its queue may be long: ractor goes on with the next mail in the same poll.
+                    life.ran_ns = 0;
+                    tokio::task::yield_now().await;
                 }
                 Ok(())
             }
@@ -154,7 +165,9 @@ impl<A: Actor> ractor::Actor for Shim<A> {
                 Err(error.reason().into())
             }
             Err(payload) => {
-                let record = record_panic(&leash, &*payload);
+                let mut record = record_panic(&leash, &*payload);
+                let suspects = &life.guard.slot.vitals.suspects;
+                record.in_a_row = suspects.crashed(record.mail, Instant::now());
                 leash.set_exit(Exit::Panicked(record.id.clone()));
                 let message = Arc::clone(&record.message);
                 life.guard.directory.record_crash(record);
@@ -239,9 +252,8 @@ impl<A: Actor> Life<A> {
         let Some(args) = self.args.take() else {
             return Err(ExitError::new("began twice"));
         };
+        self.enter("init");
         let leash = &self.guard.leash;
-        leash.pulse.enter("init");
-        self.ctx.alert();
         let current = Current {
             leash: Some(Arc::clone(leash)),
             mail: "init",
@@ -271,7 +283,22 @@ impl<A: Actor> Life<A> {
             self.guard.inlet.end_nudge(nudge);
         }
         drop(seat);
+        // A nudge has no content: what it makes the actor read has attempts of its own.
+        if nudge.is_none() && !self.guard.slot.vitals.suspects.admits(mail.kind()) {
+            self.drop_unread(mail.kind());
+            return Ok(());
+        }
         self.handle(mail, trace, Some(sent_ns))
+    }
+
+    #[cold]
+    fn drop_unread(&self, kind: &'static str) {
+        self.guard
+            .directory
+            .totals()
+            .quarantined
+            .fetch_add(1, Relaxed);
+        tracing::warn!(path = %self.guard.leash.path, mail = kind, "dropped unread: its kind crashed this actor again and again");
     }
 
     fn handle(
@@ -316,6 +343,7 @@ impl<A: Actor> Life<A> {
         trace: Option<TraceContext>,
         work: impl FnOnce(&mut A, &mut Context<A>) -> Result<(), ExitError>,
     ) -> Result<(), ExitError> {
+        self.enter(kind);
         let Self {
             actor: Some(actor),
             ctx,
@@ -325,15 +353,36 @@ impl<A: Actor> Life<A> {
         else {
             return Ok(());
         };
-        guard.leash.pulse.enter(kind);
-        ctx.alert();
         ctx.set_trace(trace);
         let current = Current {
             leash: Some(Arc::clone(&guard.leash)),
             mail: kind,
             trace,
         };
-        entered(current, || work(actor, ctx))
+        let result = entered(current, || work(actor, ctx));
+        if result.is_ok() {
+            guard.slot.vitals.suspects.handled(kind);
+        }
+        result
+    }
+
+    /// The actor's code begins to run.
+    fn enter(&mut self, kind: &'static str) {
+        self.leave();
+        let guard = &self.guard;
+        let closely = guard.directory.watches_closely();
+        guard.leash.pulse.enter(kind, closely);
+        self.ctx.alert();
+    }
+
+    /// It gave the thread back.
+    fn leave(&mut self) {
+        let guard = &self.guard;
+        let ran = guard.leash.pulse.leave();
+        guard
+            .directory
+            .note_run(&guard.leash, &guard.slot.vitals, ran);
+        self.ran_ns += ran.map_or(0, |ran| ran.took_ns);
     }
 }
 

@@ -39,6 +39,7 @@ pub(crate) struct TaskLaunch<M> {
 struct Body<T> {
     future: BoxFuture<'static, T>,
     leash: Arc<Leash>,
+    vitals: Arc<Vitals>,
     directory: Directory,
     trace: Option<TraceContext>,
 }
@@ -71,6 +72,7 @@ pub(crate) fn launch_task<M: Mail, T: Send + 'static>(
     let body = Body {
         future: Box::pin(future),
         leash: Arc::clone(&leash),
+        vitals: Arc::clone(&vitals),
         directory: directory.clone(),
         trace,
     };
@@ -124,7 +126,8 @@ impl<T> Future for Body<T> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut std::task::Context<'_>) -> Poll<Option<T>> {
         let this = &mut *self;
-        this.leash.pulse.enter(this.leash.kind);
+        let closely = this.directory.watches_closely();
+        this.leash.pulse.enter(this.leash.kind, closely);
         this.directory.alert();
         let current = Current {
             leash: Some(Arc::clone(&this.leash)),
@@ -135,7 +138,8 @@ impl<T> Future for Body<T> {
         let polled = catch_unwind(AssertUnwindSafe(|| {
             entered(current, || future.as_mut().poll(cx))
         }));
-        this.leash.pulse.leave();
+        let ran = this.leash.pulse.leave();
+        this.directory.note_run(&this.leash, &this.vitals, ran);
         match polled {
             Ok(Poll::Pending) => Poll::Pending,
             Ok(Poll::Ready(output)) => Poll::Ready(Some(output)),

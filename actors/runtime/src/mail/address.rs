@@ -5,7 +5,6 @@ use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::SemaphorePermit;
 use tokio::time::Instant;
 use tokio::time::timeout_at;
 
@@ -15,6 +14,7 @@ use crate::incarnation::now_ns;
 use crate::mail::envelope::Envelope;
 use crate::mail::envelope::Parcel;
 use crate::mail::gate::Seat;
+use crate::mail::inlet::Begun;
 use crate::mail::inlet::Inlet;
 use crate::mail::inlet::Slot;
 use crate::mail::reply::AskError;
@@ -58,9 +58,7 @@ impl<M: Mail> Address<M> {
             changes.mark_unchanged();
             let mut full = false;
             if let Some(inlet) = self.slot.inlet.load_full() {
-                let permit = timeout_at(until, inlet.leash.gate.permits.acquire())
-                    .await
-                    .map(|permit| permit.map(SemaphorePermit::forget));
+                let permit = timeout_at(until, inlet.leash.gate.permit()).await;
                 full = permit.is_err();
                 if let Ok(Ok(())) = permit {
                     match self.deliver(&inlet, mail, true, None) {
@@ -70,6 +68,7 @@ impl<M: Mail> Address<M> {
                 }
             }
             if full {
+                self.slot.refuse();
                 return Err(SendError::Full(mail));
             }
             if matches!(self.slot.vitals.state(), State::Parked | State::Stopped)
@@ -86,9 +85,12 @@ impl<M: Mail> Address<M> {
         let Some(inlet) = self.slot.inlet.load_full() else {
             return Err(SendError::Down(mail));
         };
-        match inlet.leash.gate.permits.try_acquire() {
-            Ok(permit) => permit.forget(),
-            Err(tokio::sync::TryAcquireError::NoPermits) => return Err(SendError::Full(mail)),
+        match inlet.leash.gate.try_permit() {
+            Ok(()) => {}
+            Err(tokio::sync::TryAcquireError::NoPermits) => {
+                self.slot.refuse();
+                return Err(SendError::Full(mail));
+            }
             Err(tokio::sync::TryAcquireError::Closed) => return Err(SendError::Down(mail)),
         }
         self.deliver(&inlet, mail, true, None)
@@ -108,8 +110,15 @@ impl<M: Mail> Address<M> {
             self.slot.miss();
             return false;
         }
-        if !inlet.begin_nudge(nudge) {
-            return true;
+        match inlet.begin_nudge(nudge) {
+            Begun::Queued => {}
+            Begun::Merged => return true,
+            Begun::TooMany => {
+                self.slot.refuse();
+                self.slot.miss();
+                inlet.give_up();
+                return false;
+            }
         }
         let delivered = self.deliver(&inlet, mail, false, Some(nudge)).is_ok();
         if !delivered {

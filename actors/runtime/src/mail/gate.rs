@@ -1,12 +1,16 @@
 //! The bound of one incarnation's mailbox.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::AcqRel;
 use std::sync::atomic::Ordering::Acquire;
 
+use tokio::sync::AcquireError;
 use tokio::sync::Semaphore;
+use tokio::sync::SemaphorePermit;
+use tokio::sync::TryAcquireError;
 use tokio::sync::watch;
+
+use crate::mail::sync::AtomicUsize;
 
 const CLOSED: usize = 1 << (usize::BITS - 1);
 
@@ -16,7 +20,7 @@ const CLOSED: usize = 1 << (usize::BITS - 1);
 pub(crate) struct Gate {
     count: AtomicUsize,
     capacity: usize,
-    pub(crate) permits: Semaphore,
+    permits: Semaphore,
     abandoned: watch::Sender<bool>,
 }
 
@@ -46,6 +50,25 @@ impl Gate {
         self.count.load(Acquire) & !CLOSED
     }
 
+    /// Takes a permit for a place if there is one now. It is not given back by itself: `enter` comes next.
+    pub(crate) fn try_permit(&self) -> Result<(), TryAcquireError> {
+        self.step();
+        self.permits.try_acquire().map(SemaphorePermit::forget)
+    }
+
+    /// Waits for a permit.
+    pub(crate) async fn permit(&self) -> Result<(), AcquireError> {
+        self.step();
+        self.permits.acquire().await.map(SemaphorePermit::forget)
+    }
+
+    /// Under loom, a place where another thread may go on: the semaphore is not loom's own.
+    #[inline]
+    fn step(&self) {
+        #[cfg(openclaw_loom)]
+        self.count.load(Acquire);
+    }
+
     /// Takes a place; `permit` = a permit was taken for it, which goes back with it. `None` = closed.
     pub(crate) fn enter(self: &Arc<Self>, permit: bool) -> Option<Seat> {
         let seat = Seat {
@@ -63,6 +86,7 @@ impl Gate {
     /// Lets nothing in any more and says how much is inside.
     pub(crate) fn close(&self) -> usize {
         let before = self.count.fetch_or(CLOSED, AcqRel);
+        self.step();
         self.permits.close();
         before & !CLOSED
     }
@@ -82,6 +106,7 @@ impl Drop for Seat {
     fn drop(&mut self) {
         self.gate.count.fetch_sub(1, AcqRel);
         if self.permit {
+            self.gate.step();
             self.gate.permits.add_permits(1);
         }
     }

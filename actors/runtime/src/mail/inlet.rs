@@ -2,10 +2,8 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::sync::Mutex;
 use std::sync::OnceLock;
 use std::sync::PoisonError;
-use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::Ordering::SeqCst;
 
@@ -15,18 +13,35 @@ use ractor::MessagingErr;
 use tokio::sync::watch;
 
 use crate::actor::Mail;
+use crate::directory::Totals;
+use crate::exit::KillReason;
 use crate::incarnation::ChildNote;
 use crate::incarnation::Handle;
 use crate::incarnation::Leash;
 use crate::incarnation::Parent;
 use crate::mail::envelope::Parcel;
+use crate::mail::sync::AtomicBool;
+use crate::mail::sync::Mutex;
 use crate::path::ActorPath;
 use crate::vitals::Vitals;
+
+/// How many different nudges may wait. They need no room in the mailbox; this is where a flood of subjects ends.
+pub(crate) const NUDGES: usize = 16_384;
+
+/// What became of a nudge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Begun {
+    Queued,
+    /// One like it waits.
+    Merged,
+    TooMany,
+}
 
 /// One per path and mail type. Lives as long as an address or an incarnation does.
 pub(crate) struct Slot<M> {
     pub(crate) path: ActorPath,
     pub(crate) vitals: Arc<Vitals>,
+    totals: Arc<Totals>,
     pub(crate) inlet: ArcSwapOption<Inlet<M>>,
     /// A nudge found nobody: an actor that just ended on its own must look at its work again.
     missed: AtomicBool,
@@ -38,15 +53,19 @@ pub(crate) struct Inlet<M> {
     pub(crate) leash: Arc<Leash>,
     to: OnceLock<ActorRef<Parcel<M>>>,
     nudges: Mutex<HashSet<(&'static str, u64)>>,
+    /// Stands in for ractor's mailbox.
+    #[cfg(openclaw_loom)]
+    pub(crate) mailbox: Mutex<std::collections::VecDeque<Parcel<M>>>,
 }
 
 // === impl Slot ===
 
 impl<M: Mail> Slot<M> {
-    pub(crate) fn new(path: ActorPath, vitals: Arc<Vitals>) -> Self {
+    pub(crate) fn new(path: ActorPath, vitals: Arc<Vitals>, totals: Arc<Totals>) -> Self {
         Self {
             path,
             vitals,
+            totals,
             inlet: ArcSwapOption::empty(),
             missed: AtomicBool::new(false),
             changed: watch::Sender::new(()),
@@ -79,6 +98,13 @@ impl<M: Mail> Slot<M> {
         self.missed.store(true, SeqCst);
     }
 
+    /// Mail found no room and went back to its sender.
+    #[cold]
+    pub(crate) fn refuse(&self) {
+        self.vitals.refused_one();
+        self.totals.refused.fetch_add(1, Relaxed);
+    }
+
     pub(crate) fn changes(&self) -> watch::Receiver<()> {
         self.changed.subscribe()
     }
@@ -109,6 +135,8 @@ impl<M: Mail> Inlet<M> {
             leash,
             to: OnceLock::new(),
             nudges: Mutex::new(HashSet::new()),
+            #[cfg(openclaw_loom)]
+            mailbox: Mutex::new(std::collections::VecDeque::new()),
         }
     }
 
@@ -120,6 +148,14 @@ impl<M: Mail> Inlet<M> {
 
     /// Queues a parcel. It comes back when the incarnation is over.
     pub(crate) fn post(&self, parcel: Parcel<M>) -> Result<(), Option<Parcel<M>>> {
+        #[cfg(openclaw_loom)]
+        if self.to.get().is_none() {
+            self.mailbox
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push_back(parcel);
+            return Ok(());
+        }
         let Some(to) = self.to.get() else {
             return Err(Some(parcel));
         };
@@ -138,12 +174,28 @@ impl<M: Mail> Inlet<M> {
         self.post(parcel).is_ok()
     }
 
-    /// Marks a nudge as queued. False = one like it is.
-    pub(crate) fn begin_nudge(&self, nudge: (&'static str, u64)) -> bool {
-        self.nudges
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(nudge)
+    /// Marks a nudge as queued.
+    pub(crate) fn begin_nudge(&self, nudge: (&'static str, u64)) -> Begun {
+        let mut nudges = self.nudges.lock().unwrap_or_else(PoisonError::into_inner);
+        if nudges.contains(&nudge) {
+            Begun::Merged
+        } else if nudges.len() >= NUDGES {
+            Begun::TooMany
+        } else {
+            nudges.insert(nudge);
+            Begun::Queued
+        }
+    }
+
+    /// So many subjects wait that it can't be working: its successor reads all there is to do anyway.
+    #[cold]
+    pub(crate) fn give_up(&self) {
+        if let Some(parent) = &self.leash.parent {
+            parent.tell(ChildNote::Kill {
+                generation: self.leash.generation,
+                why: KillReason::Hung,
+            });
+        }
     }
 
     /// The nudge left the queue: the next of its kind queues again.

@@ -1,7 +1,11 @@
 //! What a supervisor does next. Pure: no clock, no tasks; events in, actions out. Children hold what is wanted of them (`Want`) and what they
 //! are (`Phase`); [`Policy::advance`] closes the gap in the order the strategy demands.
 
+mod advance;
 mod child;
+mod decide;
+#[cfg(test)]
+mod otp;
 #[cfg(test)]
 mod tests;
 
@@ -9,8 +13,6 @@ use std::time::Duration;
 
 use crate::path::ChildId;
 use crate::supervision::backoff::Luck;
-use crate::supervision::spec::Past;
-use crate::supervision::spec::Restart;
 use crate::supervision::spec::Strategy;
 
 use child::Child;
@@ -37,6 +39,8 @@ pub(crate) enum Action {
     Parked {
         id: ChildId,
         retry: Option<Duration>,
+        /// It was tried out of parking and failed at once.
+        again: bool,
     },
     Unparked(ChildId),
     Stopped(ChildId),
@@ -141,7 +145,8 @@ impl Policy {
         self.advance();
     }
 
-    pub(crate) fn exited(&mut self, id: &ChildId, ended: Ended, now: Duration) {
+    /// A child ended. A restart that follows comes no sooner than after `storm`: the tree's budget asks for that.
+    pub(crate) fn exited(&mut self, id: &ChildId, ended: Ended, now: Duration, storm: Duration) {
         let Some(at) = self.find(id) else { return };
         let Some(child) = self.children.get_mut(at).filter(|child| child.is_alive()) else {
             return;
@@ -156,7 +161,7 @@ impl Policy {
         } else if wanted_down {
             self.settle(at);
         } else {
-            self.decide(at, ended, now);
+            self.decide(at, ended, now, storm);
         }
         self.advance();
     }
@@ -280,192 +285,6 @@ impl Policy {
         }
         self.advance();
         true
-    }
-
-    /// A child that ended, or never ran, becomes what is wanted of it.
-    fn settle(&mut self, at: usize) {
-        let Some(child) = self.children.get_mut(at) else {
-            return;
-        };
-        child.recycle = false;
-        child.timer = 0;
-        let id = child.id.clone();
-        match child.want {
-            Want::Run => child.phase = Phase::Waiting,
-            Want::Stopped => {
-                child.phase = Phase::Stopped;
-                self.actions.push(Action::Stopped(id));
-            }
-            Want::Parked => {
-                child.phase = Phase::Parked;
-                self.actions.push(Action::Parked { id, retry: None });
-            }
-            Want::Gone => {
-                self.children.remove(at);
-                self.actions.push(Action::Forget(id));
-            }
-        }
-    }
-
-    /// A child ended and nobody had asked it to.
-    fn decide(&mut self, at: usize, ended: Ended, now: Duration) {
-        let Some(child) = self.children.get_mut(at) else {
-            return;
-        };
-        let id = child.id.clone();
-        let bad = ended == Ended::Badly;
-        if !bad
-            && (std::mem::take(&mut child.again) || ended == Ended::CleanButMissed)
-            && child.rules.restart != Restart::Temporary
-        {
-            // It left in peace and is wanted again: no failure to count.
-            child.phase = Phase::Waiting;
-            return;
-        }
-        let back = match child.rules.restart {
-            Restart::Permanent => true,
-            Restart::Transient => bad,
-            Restart::Temporary => false,
-        };
-        if !back {
-            child.phase = Phase::Stopped;
-            if child.rules.fixed {
-                self.actions.push(Action::Stopped(id));
-            } else {
-                self.children.remove(at);
-                self.actions.push(Action::Forget(id));
-            }
-            return;
-        }
-        if let Phase::Running { since } = child.phase
-            && now.saturating_sub(since) >= child.rules.backoff.stable
-        {
-            child.streak = 0;
-            child.probation = false;
-        }
-        let allowed = child.window.allows(child.rules.intensity, now) && !child.probation;
-        if !allowed {
-            match child.rules.past {
-                Past::Escalate => {
-                    child.phase = Phase::Stopped;
-                    self.escalate(at);
-                }
-                Past::Park { retry } => {
-                    child.pardon();
-                    child.phase = Phase::Parked;
-                    let tick = self.arm(at);
-                    self.actions.push(Action::Parked {
-                        id: id.clone(),
-                        retry: Some(retry),
-                    });
-                    self.actions.push(Action::Timer {
-                        id,
-                        tick,
-                        after: retry,
-                    });
-                    self.recycle_after(at);
-                }
-            }
-            return;
-        }
-        let pause = child.rules.backoff.pause(child.streak, &mut self.luck);
-        child.streak = child.streak.saturating_add(1);
-        self.actions.push(Action::Pausing {
-            id: id.clone(),
-            pause,
-        });
-        if pause.is_zero() {
-            child.phase = Phase::Waiting;
-        } else {
-            child.phase = Phase::Backoff;
-            let tick = self.arm(at);
-            self.actions.push(Action::Timer {
-                id,
-                tick,
-                after: pause,
-            });
-        }
-        self.recycle_after(at);
-    }
-
-    fn arm(&mut self, at: usize) -> u64 {
-        self.tick += 1;
-        if let Some(child) = self.children.get_mut(at) {
-            child.timer = self.tick;
-        }
-        self.tick
-    }
-
-    fn escalate(&mut self, at: usize) {
-        self.closing = true;
-        if let Some(child) = self.children.get(at) {
-            self.actions.push(Action::Escalate(child.id.clone()));
-        }
-    }
-
-    fn recycle_from(&mut self, at: usize) {
-        if let Some(child) = self.children.get_mut(at) {
-            child.recycle = true;
-        }
-        self.recycle_after(at);
-    }
-
-    /// Under rest-for-one, what was started after a child that went down goes down and comes back with it.
-    fn recycle_after(&mut self, at: usize) {
-        if self.strategy != Strategy::RestForOne {
-            return;
-        }
-        for later in self.children.iter_mut().skip(at + 1) {
-            match later.phase {
-                Phase::Starting | Phase::Running { .. } | Phase::Stopping => later.recycle = true,
-                Phase::Backoff => {
-                    later.phase = Phase::Waiting;
-                    later.timer = 0;
-                }
-                Phase::Waiting | Phase::Parked | Phase::Stopped => {}
-            }
-        }
-    }
-
-    /// Closes the gap between what is wanted and what is.
-    fn advance(&mut self) {
-        let one_by_one = self.strategy == Strategy::RestForOne;
-        for child in self.children.iter_mut().rev() {
-            let down = self.closing || child.recycle || child.want != Want::Run;
-            if !child.is_alive() || !down {
-                continue;
-            }
-            if child.phase != Phase::Stopping {
-                child.phase = Phase::Stopping;
-                self.actions.push(Action::Stop(child.id.clone()));
-            }
-            if one_by_one {
-                // Nothing starts before what must go down first is down.
-                return;
-            }
-        }
-        if self.closing {
-            if !self.closed && !self.children.iter().any(Child::is_alive) {
-                self.closed = true;
-                self.actions.push(Action::Closed);
-            }
-            return;
-        }
-        for child in &mut self.children {
-            if child.phase == Phase::Waiting && child.want == Want::Run {
-                child.phase = Phase::Starting;
-                child.again = false;
-                self.actions.push(Action::Start(child.id.clone()));
-            }
-            if one_by_one
-                && matches!(
-                    child.phase,
-                    Phase::Starting | Phase::Stopping | Phase::Backoff
-                )
-            {
-                return;
-            }
-        }
     }
 
     fn find(&self, id: &ChildId) -> Option<usize> {

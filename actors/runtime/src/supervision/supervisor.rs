@@ -15,9 +15,11 @@ use crate::actor::Actor;
 use crate::actor::BoxFuture;
 use crate::context::Context;
 use crate::directory::Change;
+use crate::directory::Parking;
 use crate::exit::ChildExit;
 use crate::exit::Exit;
 use crate::exit::ExitError;
+use crate::incarnation::now_ns;
 use crate::path::ActorPath;
 use crate::path::ChildId;
 use crate::supervision::policy::Action;
@@ -103,7 +105,8 @@ impl Actor for Supervisor {
             Exit::Killed(_) | Exit::Failed(_) | Exit::Panicked(_) => Ended::Badly,
         };
         self.last_exits.insert(id.clone(), exit);
-        self.policy.exited(&id, ended, self.born.elapsed());
+        let storm = ctx.directory().storm().delay(now_ns());
+        self.policy.exited(&id, ended, self.born.elapsed(), storm);
         self.act(ctx)
     }
 
@@ -170,13 +173,21 @@ impl Supervisor {
                 ctx.after(after, Order::Timer { id, tick });
             }
             Action::Pausing { id, pause } => {
+                ctx.directory().storm().take(now_ns());
                 let change = Change::Restarting { after: pause };
                 self.show(&id, State::Backoff, Some(pause), Some(change), ctx);
             }
-            Action::Parked { id, retry } => {
-                let until_ms = retry.map(crate::directory::until);
-                let change = Change::Parked { until_ms };
-                tracing::warn!(path = %ctx.path().join(&id), ?retry, "parked");
+            Action::Parked { id, retry, again } => {
+                let parking = self.parking(&id, retry, again, ctx);
+                tracing::warn!(
+                    path = %parking.path,
+                    how = parking.class(),
+                    location = parking.location.as_deref(),
+                    ?retry,
+                    again,
+                    "parked"
+                );
+                let change = Change::Parked(Arc::new(parking));
                 self.show(&id, State::Parked, retry, Some(change), ctx);
             }
             Action::Unparked(id) => {
@@ -201,7 +212,8 @@ impl Supervisor {
         if let Err(error) = ctx.start_child(spec) {
             // The policy starts only what is down, so this is a defect; it must not pass in silence.
             tracing::error!(%error, "supervisor could not start a child");
-            self.policy.exited(id, Ended::Badly, self.born.elapsed());
+            let now = self.born.elapsed();
+            self.policy.exited(id, Ended::Badly, now, Duration::ZERO);
         }
     }
 
@@ -222,6 +234,31 @@ impl Supervisor {
         if let Some(change) = change {
             ctx.directory().publish(&path, generation, change);
         }
+    }
+
+    /// Everything there is to say of a child that is set aside now.
+    fn parking(&self, id: &ChildId, retry: Option<Duration>, again: bool, ctx: &Ctx) -> Parking {
+        let (directory, path) = (ctx.directory(), ctx.path().join(id));
+        let exit = self.last_exits.get(id).cloned();
+        let crash = exit.as_ref().and_then(Exit::crash);
+        let crash = crash.and_then(|crash| directory.crash(crash));
+        Parking {
+            kind: self.specs.get(id).map_or("", |spec| spec.kind),
+            generation: directory.vitals(&path).map_or(0, |it| it.generation()),
+            path,
+            exit,
+            location: crash.map(|record| record.location),
+            retry_at_ms: retry.map(crate::directory::until),
+            by_hand: retry.is_none(),
+            again,
+        }
+    }
+
+    /// Ends with this error when all children are down.
+    fn give_up(&mut self, error: ExitError) {
+        tracing::error!(reason = error.reason(), "ending the tree");
+        self.failure.get_or_insert(error);
+        self.policy.close();
     }
 
     fn fail(&mut self, id: &ChildId, path: &ActorPath) {

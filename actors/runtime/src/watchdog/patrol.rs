@@ -12,9 +12,13 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 
 use crate::directory::Directory;
+use crate::exit::ExitError;
 use crate::incarnation::ChildNote;
 use crate::incarnation::Leash;
 use crate::incarnation::now_ns;
+use crate::path::ActorPath;
+use crate::supervision::Order;
+use crate::watchdog::EXIT_THREADS_LOST;
 use crate::watchdog::Watchdog;
 
 /// A run this long is worth a knock on the runtime: its worker may have been the one that turned the timers.
@@ -44,6 +48,7 @@ pub(super) struct Patrol {
     /// The actors that had mail waiting and did not run, as they were first seen so.
     idle: HashMap<u64, Idle>,
     warned: bool,
+    given_up: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -65,6 +70,7 @@ impl Patrol {
             alive_ns: 0,
             idle: HashMap::new(),
             warned: false,
+            given_up: false,
         }
     }
 
@@ -109,12 +115,33 @@ impl Patrol {
             }
         }
         if blocked {
+            self.count_lost(&live);
             self.knock(now);
             self.look_for_stuck(&live, now);
         } else {
             self.idle.clear();
         }
         busy
+    }
+
+    /// Threads lost to handlers that never return are lost until the process ends. A few are borne; then it is better to end in order and
+    /// start anew than to go on with ever fewer.
+    fn count_lost(&mut self, live: &[Arc<Leash>]) {
+        let is_lost =
+            |leash: &&Arc<Leash>| leash.fenced.load(Relaxed) && leash.pulse.since().is_some();
+        let lost = live.iter().filter(is_lost).count();
+        let bound = self.options.lost_threads.unwrap_or(usize::MAX);
+        if lost <= bound || self.given_up {
+            return;
+        }
+        let reason = format!(
+            "{lost} handlers never returned and keep their threads, more than the {bound} that can be spared"
+        );
+        tracing::error!(busiest = %self.busiest(), "{reason}");
+        let root = self.directory.address::<Order>(&ActorPath::root());
+        let order = Order::GiveUp(ExitError::fatal(EXIT_THREADS_LOST, reason));
+        // A root that can't take it now is told in the next round.
+        self.given_up = root.try_send(order).is_ok();
     }
 
     /// While a worker is blocked: finds actors whose mail lies in that worker's next-task slot, where no one else can take it up.

@@ -41,6 +41,8 @@ pub struct PuppetArgs {
     /// Releases loops.
     pub release: Arc<AtomicBool>,
     pub slow_stop: Option<Duration>,
+    /// Keeps its thread for so long before it has started.
+    pub slow_init: Duration,
 }
 
 pub enum Strings {
@@ -49,12 +51,16 @@ pub enum Strings {
     Fail,
     Fatal(i32),
     Loop,
+    /// Keeps its thread for so long.
+    Burn(Duration),
+    TaskPoll(Duration),
     Stop,
     Work,
     Key(u64),
     Hold(Reply<()>),
     TaskOk,
     TaskPanic,
+    TaskBurn(bool),
     TaskHang(Option<Duration>),
     TaskDone(&'static str),
     KillTask,
@@ -75,12 +81,15 @@ impl Mail for Strings {
             Strings::Fail => "fail",
             Strings::Fatal(_) => "fatal",
             Strings::Loop => "loop",
+            Strings::Burn(_) => "burn",
+            Strings::TaskPoll(_) => "task_poll",
             Strings::Stop => "stop",
             Strings::Work => "work",
             Strings::Key(_) => "key",
             Strings::Hold(_) => "hold",
             Strings::TaskOk => "task_ok",
             Strings::TaskPanic => "task_panic",
+            Strings::TaskBurn(_) => "task_burn",
             Strings::TaskHang(_) => "task_hang",
             Strings::TaskDone(_) => "task_done",
             Strings::KillTask => "kill_task",
@@ -117,6 +126,7 @@ impl Actor for Puppet {
 
     fn init(args: PuppetArgs, _ctx: &mut Context<Self>) -> Result<Self, ExitError> {
         args.inits.fetch_add(1, SeqCst);
+        burn(args.slow_init);
         assert!(!args.panic_init.load(SeqCst), "init is broken");
         if args.fail_init.load(SeqCst) {
             return Err(ExitError::new("init refuses"));
@@ -138,6 +148,12 @@ impl Actor for Puppet {
                 self.args.say("released");
                 ctx.task(Task::new("late"), async {}, |()| Strings::TaskDone("late"));
             }
+            Strings::Burn(time) => burn(time),
+            Strings::TaskPoll(time) => {
+                ctx.task(Task::new("t"), async move { burn(time) }, |()| {
+                    Strings::TaskDone("polled")
+                });
+            }
             Strings::Stop => ctx.stop(),
             Strings::Work => self.args.say("work"),
             Strings::Key(key) => self.args.say(key),
@@ -148,6 +164,15 @@ impl Actor for Puppet {
             Strings::TaskPanic => {
                 ctx.task(Task::new("t"), async { panic!("in a task") }, |()| {
                     Strings::TaskDone("")
+                });
+            }
+            Strings::TaskBurn(panics) => {
+                let job = openclaw_runtime::cpu::run(move |_wanted| {
+                    assert!(!panics, "on a core");
+                    "burnt"
+                });
+                ctx.task(Task::new("t"), job, |done| {
+                    Strings::TaskDone(done.unwrap_or("busy"))
                 });
             }
             Strings::TaskHang(deadline) => {
@@ -205,6 +230,14 @@ impl Actor for Puppet {
 impl Drop for Puppet {
     fn drop(&mut self) {
         self.args.say("dropped");
+    }
+}
+
+/// Keeps the thread, without needing a core that a busy machine may not give.
+pub fn burn(time: Duration) {
+    let began = std::time::Instant::now();
+    while began.elapsed() < time {
+        std::thread::park_timeout(time.saturating_sub(began.elapsed()));
     }
 }
 

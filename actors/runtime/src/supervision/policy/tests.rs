@@ -39,7 +39,7 @@ enum Step {
     Close,
 }
 
-fn rules() -> impl Strategy<Value = Rules> {
+pub(super) fn rules() -> impl Strategy<Value = Rules> {
     let restart = prop_oneof![
         3 => Just(Restart::Permanent),
         2 => Just(Restart::Transient),
@@ -164,7 +164,7 @@ impl World {
                 if self.alive.remove(&id(at)) {
                     self.running.remove(&id(at));
                     self.fatal |= ended == Ended::Fatally;
-                    self.policy.exited(&id(at), ended, self.now);
+                    self.policy.exited(&id(at), ended, self.now, Duration::ZERO);
                 }
             }
             Step::Timer(at) => {
@@ -252,7 +252,8 @@ impl World {
                     assert!(lately <= restarts as usize, "{id}: {lately} restarts");
                     self.pausing.insert(id);
                 }
-                Action::Parked { id, retry } => {
+                Action::Parked { id, retry, again } => {
+                    assert!(!again || retry.is_some(), "by hand is news each time");
                     self.restarts.remove(&id);
                     self.pausing.remove(&id);
                     assert!(!self.alive.contains(&id));
@@ -405,14 +406,19 @@ fn pauses_grow_with_failures_and_shrink_after_a_stable_time() {
     let mut now = Duration::ZERO;
     for failures in 1..=5 {
         policy.started(&id, now);
-        policy.exited(&id, Ended::Badly, now);
+        policy.exited(&id, Ended::Badly, now, Duration::ZERO);
         assert_eq!(streak(&policy), failures);
         let tick = policy.tick;
         policy.timer(&id, tick);
         now += Duration::from_secs(1);
     }
     policy.started(&id, now);
-    policy.exited(&id, Ended::Badly, now + Duration::from_secs(61));
+    policy.exited(
+        &id,
+        Ended::Badly,
+        now + Duration::from_secs(61),
+        Duration::ZERO,
+    );
     assert_eq!(streak(&policy), 1, "an hour of work wipes the slate");
 }
 
@@ -431,7 +437,7 @@ fn out_of_parking_one_failure_is_enough() {
     );
     let fail = |policy: &mut Policy, now: u64| {
         policy.started(&id, Duration::from_secs(now));
-        policy.exited(&id, Ended::Badly, Duration::from_secs(now));
+        policy.exited(&id, Ended::Badly, Duration::from_secs(now), Duration::ZERO);
         let tick = policy.tick;
         let parked = policy
             .take_actions()
@@ -452,7 +458,7 @@ fn out_of_parking_one_failure_is_enough() {
     assert!(fail(&mut policy, 400), "and again at once");
     // A stable time ends the probation.
     policy.started(&id, Duration::from_secs(1000));
-    policy.exited(&id, Ended::Badly, Duration::from_secs(2000));
+    policy.exited(&id, Ended::Badly, Duration::from_secs(2000), Duration::ZERO);
     assert!(
         !policy
             .take_actions()

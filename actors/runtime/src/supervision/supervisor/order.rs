@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use std::sync::PoisonError;
 
 use crate::actor::Mail;
+use crate::exit::ExitError;
 use crate::mail::Reply;
 use crate::path::ChildId;
 use crate::supervision::handle::Diff;
@@ -24,7 +25,12 @@ pub(crate) enum Order {
     Park(ChildId, Reply<Outcome>),
     Unpark(ChildId, Reply<Outcome>),
     Reconcile(Arc<[ChildSpec]>, Arc<Collector>),
-    Timer { id: ChildId, tick: u64 },
+    Timer {
+        id: ChildId,
+        tick: u64,
+    },
+    /// End the tree with this error.
+    GiveUp(ExitError),
 }
 
 impl Mail for Order {
@@ -38,6 +44,7 @@ impl Mail for Order {
             Order::Unpark(..) => "unpark",
             Order::Reconcile(..) => "reconcile",
             Order::Timer { .. } => "timer",
+            Order::GiveUp(_) => "give_up",
         }
     }
 }
@@ -86,6 +93,7 @@ impl Supervisor {
             }
             Order::Restart(id, reply) => {
                 let found = self.policy.restart(&id);
+                ctx.directory().pardon(&ctx.path().join(&id));
                 reply.send(self.outcome(found, id, ctx));
             }
             Order::Park(id, reply) => {
@@ -94,10 +102,12 @@ impl Supervisor {
             }
             Order::Unpark(id, reply) => {
                 let found = self.policy.unpark(&id);
+                ctx.directory().pardon(&ctx.path().join(&id));
                 reply.send(self.outcome(found, id, ctx));
             }
             Order::Reconcile(specs, collector) => self.reconcile(&specs, &collector, ctx),
             Order::Timer { id, tick } => self.policy.timer(&id, tick),
+            Order::GiveUp(error) => self.give_up(error),
         }
     }
 

@@ -71,6 +71,7 @@ impl Supervisor {
             collector.note(|diff| diff.live.push(path));
             return;
         }
+        ctx.directory().pardon(&path);
         self.policy.replace(&spec.id, rules);
         collector.note(|diff| diff.changed.push(path));
     }
