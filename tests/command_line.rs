@@ -169,3 +169,110 @@ async fn a_running_gateway_is_asked_and_stopped() {
     assert_eq!(code(&home, &["logs", "--limit", "5"]), 0);
     assert_eq!(code(&home, &["sessions"]), 0);
 }
+
+fn with_input(home: &Home, arguments: &[&str], input: &str) -> Output {
+    use std::io::Write;
+    let mut command = home.command(arguments);
+    command.stdin(Stdio::piped());
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("it starts");
+    let mut stdin = child.stdin.take().expect("its input");
+    stdin.write_all(input.as_bytes()).expect("its input");
+    drop(stdin);
+    child.wait_with_output().expect("it ends")
+}
+
+#[test]
+fn credentials_come_from_standard_input_and_go_into_a_file_of_the_owner() {
+    let home = home().config(json!({}));
+    for name in ["work", "home"] {
+        let add = [
+            "models",
+            "auth",
+            "add",
+            "--provider",
+            "openai",
+            "--profile-id",
+            name,
+            "--json",
+        ];
+        let output = with_input(&home, &add, "sk-secret\n");
+        assert_eq!(document(&output)["profile"], format!("openai:{name}"));
+    }
+    let file = home.state().join("agents/main/agent/auth-profiles.json");
+    let stored: Value =
+        serde_json::from_str(&std::fs::read_to_string(&file).expect("the file")).expect("JSON");
+    assert_eq!(stored["version"], 1);
+    let work = &stored["profiles"]["openai:work"];
+    assert_eq!(
+        (&work["type"], &work["key"]),
+        (&json!("api_key"), &json!("sk-secret"))
+    );
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = std::fs::metadata(&file)
+            .expect("the file")
+            .permissions()
+            .mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+    let order = ["models", "auth", "order"];
+    let say = |rest: &[&str]| run(&home, &[&order[..], rest].concat());
+    let set = [
+        "set",
+        "--provider",
+        "openai",
+        "openai:work",
+        "openai:home",
+        "--json",
+    ];
+    assert!(say(&set).status.success());
+    let shown = document(&say(&["get", "--provider", "openai", "--json"]));
+    assert_eq!(shown["profiles"], json!(["openai:work", "openai:home"]));
+    let stranger = ["set", "--provider", "openai", "openai:nobody"];
+    assert_eq!(say(&stranger).status.code(), Some(1));
+    let status = document(&run(&home, &["models", "status", "--json"]));
+    assert_eq!(status["model"], "openai/gpt-5.2");
+    let wrong = ["models", "auth", "setup-token"];
+    assert_eq!(
+        with_input(&home, &wrong, "sk-ant-api-x\n").status.code(),
+        Some(64)
+    );
+    assert_eq!(with_input(&home, &wrong, "\n").status.code(), Some(64));
+}
+
+#[test]
+fn the_model_its_stand_ins_and_short_names_are_set_without_an_editor() {
+    let home = home().config(json!({}));
+    let say = |arguments: &[&str]| {
+        let output = run(&home, &[&["models"][..], arguments, &["--json"]].concat());
+        assert!(output.status.success(), "{arguments:?}: {output:?}");
+        document(&output)
+    };
+    assert_eq!(say(&["set", "opus"])["model"], "anthropic/claude-opus-4-6");
+    say(&["fallbacks", "add", "gpt"]);
+    say(&["fallbacks", "add", "ollama/llama3.2"]);
+    say(&["set", "sonnet"]);
+    let fallbacks = say(&["fallbacks", "list"])["fallbacks"].clone();
+    assert_eq!(fallbacks, json!(["openai/gpt-5.2", "ollama/llama3.2"]));
+    say(&["fallbacks", "remove", "gpt"]);
+    say(&["aliases", "add", "fast", "groq/llama-3.3-70b-versatile"]);
+    assert_eq!(
+        say(&["aliases", "list"])["aliases"]["fast"],
+        "groq/llama-3.3-70b-versatile"
+    );
+    assert_eq!(
+        say(&["set", "fast"])["model"],
+        "groq/llama-3.3-70b-versatile"
+    );
+    say(&["aliases", "remove", "fast"]);
+    let written = document(&run(
+        &home,
+        &["config", "get", "agents.defaults.model", "--json"],
+    ));
+    assert_eq!(written["fallbacks"], json!(["ollama/llama3.2"]));
+    assert_eq!(code(&home, &["models", "set", "no-such-model"]), 1);
+    assert_eq!(code(&home, &["models", "aliases", "remove", "nothing"]), 1);
+    assert_eq!(code(&home, &["models", "status", "--check"]), 1);
+}

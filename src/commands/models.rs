@@ -15,7 +15,14 @@ use crate::render::Terminal;
 use crate::render::Tone;
 use crate::shell::Shell;
 
+mod auth;
+mod change;
+mod login;
 mod offline;
+
+use self::change::AliasCommand;
+use self::change::ListCommand;
+use self::change::Which;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct ModelsArgs {
@@ -31,6 +38,27 @@ enum ModelsCommand {
     List(ModelsListArgs),
     /// Show which model answers, why, and which credentials are there.
     Status(ModelsStatusArgs),
+    /// Let a model answer.
+    Set {
+        /// The model: provider/model, or an alias.
+        model: String,
+    },
+    /// Let a model answer where there are pictures.
+    SetImage {
+        /// The model: provider/model, or an alias.
+        model: String,
+    },
+    /// The short names of models.
+    #[command(subcommand)]
+    Aliases(AliasCommand),
+    /// The models that stand in when the one that answers can't.
+    #[command(subcommand)]
+    Fallbacks(ListCommand),
+    /// The same for pictures.
+    #[command(subcommand)]
+    ImageFallbacks(ListCommand),
+    /// The stored credentials.
+    Auth(auth::AuthArgs),
 }
 
 #[derive(Debug, clap::Args)]
@@ -69,6 +97,16 @@ pub(crate) async fn run(args: &ModelsArgs, shell: &Shell) -> CommandResult {
     match &args.command {
         Some(ModelsCommand::List(args)) => list(args, shell).await,
         Some(ModelsCommand::Status(args)) => status(args, shell).await,
+        Some(ModelsCommand::Set { model }) => change::set(Which::Model, model, shell).await,
+        Some(ModelsCommand::SetImage { model }) => change::set(Which::Image, model, shell).await,
+        Some(ModelsCommand::Aliases(command)) => change::aliases(command, shell).await,
+        Some(ModelsCommand::Fallbacks(command)) => {
+            change::stand_ins(Which::Model, command, shell).await
+        }
+        Some(ModelsCommand::ImageFallbacks(command)) => {
+            change::stand_ins(Which::Image, command, shell).await
+        }
+        Some(ModelsCommand::Auth(args)) => auth::run(args, shell).await,
         None => status(&args.status, shell).await,
     }
 }

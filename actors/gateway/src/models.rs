@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use openclaw_protocol::AgentId;
 use openclaw_provider::catalogue::Inputs;
 use openclaw_provider::profile::Profiles;
 use openclaw_provider::{Catalogue, LocalServer, discovery};
@@ -152,17 +153,21 @@ impl Actor for ModelsActor {
     }
 }
 
-/// The default agent's stored credentials; none when there are none or they can't be read.
+/// The stored credentials: the default agent's, which all agents use, and what others have of their own.
 fn profiles(loaded: &LoadedConfig, paths: &Paths) -> Profiles {
-    let file = paths
-        .agent_dir(&loaded.config.agents.default_id())
-        .join("auth-profiles.json");
-    let Ok(text) = std::fs::read_to_string(&file) else {
-        return Profiles::default();
+    let agents = &loaded.config.agents;
+    let load = |agent: &AgentId| {
+        let file = paths.agent_dir(agent).join("auth-profiles.json");
+        Profiles::load(&file).unwrap_or_else(|error| {
+            tracing::warn!(file = %file.display(), %error, "stored credentials are not readable");
+            Profiles::default()
+        })
     };
-    Profiles::parse(&text).unwrap_or_else(|error| {
-        tracing::warn!(file = %file.display(), %error, "stored credentials are not readable");
-        Profiles::default()
+    let default = agents.default_id();
+    let others = agents.ids().into_iter().filter(|id| *id != default);
+    others.fold(load(&default), |all, id| {
+        let own = load(&id);
+        all.with_agent(id, own)
     })
 }
 

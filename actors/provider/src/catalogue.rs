@@ -142,7 +142,9 @@ impl Catalogue {
         catalogue.choice = choice::choose(&catalogue, inputs, &defaults.model);
         for id in inputs.config.agents.ids() {
             let own = inputs.config.agents.resolve(&id).map(|agent| agent.model);
-            if let Some(own) = own.filter(|own| *own != defaults.model && own.primary.is_some()) {
+            if let Some(mut own) = own.filter(|own| *own != defaults.model) {
+                // Who names only those who stand in keeps the house's model.
+                own.primary = own.primary.or_else(|| defaults.model.primary.clone());
                 let choice = choice::choose(&catalogue, inputs, &own);
                 catalogue.agents.insert(id, choice);
             }
@@ -185,6 +187,38 @@ impl Catalogue {
         }
     }
 
+    /// The same without regard to what is allowed: for those who change the list.
+    pub fn resolve_any(&self, name: &str) -> Result<ModelRef, ResolveError> {
+        self.find(name)
+    }
+
+    /// The short names and what they stand for.
+    pub fn aliases(&self) -> impl Iterator<Item = (&str, &str)> {
+        let pairs = self.aliases.iter();
+        pairs.map(|(alias, model)| (alias.as_str(), model.as_str()))
+    }
+
+    /// The same with an account: `provider/model@profile`.
+    pub fn resolve_account(&self, name: &str) -> Result<(ModelRef, Option<String>), ResolveError> {
+        let (name, account) = self.split_account(name);
+        Ok((self.resolve(name)?, account))
+    }
+
+    /// Models have `@` in their names too: what follows it counts only when there is such an account.
+    fn split_account<'n>(&self, name: &'n str) -> (&'n str, Option<String>) {
+        let accounts = || self.providers().flat_map(|entry| &entry.endpoint.accounts);
+        let mut ats = name.match_indices('@');
+        let found = ats.find_map(|(at, _)| {
+            let (before, after) = (name.get(..at)?, name.get(at + 1..)?.trim());
+            let account = accounts().find(|account| account.id == after)?;
+            Some((before, account.id.clone()))
+        });
+        match found {
+            Some((name, account)) => (name, Some(account)),
+            None => (name, None),
+        }
+    }
+
     fn find(&self, name: &str) -> Result<ModelRef, ResolveError> {
         let name = name.trim();
         if name.is_empty() {
@@ -206,6 +240,14 @@ impl Catalogue {
                 if id != BUILTIN || model == BASIC {
                     return Ok(ModelRef::new(id, model));
                 }
+            }
+        }
+        // A server at home is known also while it is not there.
+        if let Some((provider, model)) = name.split_once('/') {
+            let id = provider_id(provider);
+            let at_home = known::known(&id).is_some_and(|known| known.auth == known::Auth::Open);
+            if at_home && !model.is_empty() {
+                return Ok(ModelRef::new(id, model));
             }
         }
         // A bare name, or one with slashes of its own, of a model that is listed.

@@ -8,6 +8,8 @@ use openclaw_protocol::Usage;
 use openclaw_protocol::config::models::ModelCost;
 
 use crate::access::Access;
+use crate::account::Account;
+use crate::cooldown::Rests;
 use crate::deadline::Deadlines;
 
 /// Everything a call needs to know about a provider.
@@ -17,8 +19,14 @@ pub struct Endpoint {
     pub provider: String,
     /// Its address without a trailing slash, as [`Wire::base_url`] makes it.
     pub base_url: String,
-    /// What a call proves itself with.
+    /// What a call proves itself with when nobody chooses an account.
     pub access: Access,
+    /// The accounts that calls are spread over; none leaves [`Endpoint::access`].
+    pub accounts: Vec<Account>,
+    /// Whether somebody fixed the order of the accounts.
+    pub ordered: bool,
+    /// How long an account without credit rests.
+    pub rests: Rests,
     /// Whether the key goes into `Authorization: Bearer` where the wire would use its own header.
     pub bearer: bool,
     /// Sent along with each request.

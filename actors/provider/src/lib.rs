@@ -17,23 +17,30 @@
 )]
 
 pub mod access;
+pub mod account;
 pub mod anthropic;
 pub mod basic;
 pub mod bedrock;
+pub mod breaker;
 pub mod catalogue;
 pub mod conversation;
+pub mod cooldown;
 pub mod deadline;
 pub mod discovery;
 pub mod endpoint;
 pub mod error;
+pub mod failover;
 pub mod google;
 pub mod http;
+pub mod keeper;
 pub mod model;
 pub mod ollama;
 pub mod openai;
 pub mod profile;
 pub mod provider;
 pub mod responses;
+pub mod signin;
+pub mod store;
 pub mod thinking;
 
 mod answer;
@@ -43,6 +50,8 @@ mod client;
 mod framing;
 
 pub use access::Access;
+pub use account::Account;
+pub use account::Proof;
 pub use catalogue::Catalogue;
 pub use catalogue::Choice;
 pub use catalogue::LocalServer;
@@ -58,7 +67,9 @@ pub use model::ModelRequest;
 pub use model::ModelStream;
 pub use provider::CallOutcome;
 pub use provider::Lease;
+pub use provider::NoLease;
 pub use provider::ProviderActor;
 pub use provider::ProviderMail;
+pub use provider::Want;
 pub use provider::lease;
 pub use provider::specs;

@@ -4,20 +4,33 @@
 //! This module reads; what is stored by another program is understood and left as it is.
 
 use std::collections::BTreeMap;
+use std::path::Path;
+use std::path::PathBuf;
 
+use openclaw_protocol::AgentId;
 use openclaw_protocol::Secret;
 use serde::Deserialize;
 
+use crate::access::Access;
+use crate::account::Account;
+use crate::account::Kept;
+use crate::account::Proof;
+
 /// The stored credentials.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Profiles {
     profiles: BTreeMap<String, Profile>,
     order: BTreeMap<String, Vec<String>>,
     last_good: BTreeMap<String, String>,
+    #[serde(skip)]
+    file: PathBuf,
+    /// Those of agents that have some of their own.
+    #[serde(skip)]
+    agents: BTreeMap<AgentId, Profiles>,
 }
 
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Profile {
     r#type: String,
@@ -25,7 +38,9 @@ struct Profile {
     key: Option<Secret>,
     token: Option<Secret>,
     access: Option<Secret>,
+    refresh: Option<Secret>,
     expires: Option<f64>,
+    account_id: Option<String>,
 }
 
 impl Profiles {
@@ -34,39 +49,106 @@ impl Profiles {
         serde_json::from_str(text)
     }
 
-    /// Adds those of another file under their names; one that is here already stays.
+    /// Reads a file; a missing one holds none. May wait for the disk.
+    pub fn load(file: &Path) -> std::io::Result<Self> {
+        match std::fs::read_to_string(file) {
+            Ok(text) => Ok(Self::parse(&text)?.stored_in(file.to_owned())),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Says where they are stored: what runs out is renewed there.
     #[must_use]
-    pub fn or(mut self, other: Self) -> Self {
-        for (id, profile) in other.profiles {
-            self.profiles.entry(id).or_insert(profile);
-        }
-        for (provider, order) in other.order {
-            self.order.entry(provider).or_insert(order);
-        }
-        for (provider, id) in other.last_good {
-            self.last_good.entry(provider).or_insert(id);
+    pub fn stored_in(mut self, file: PathBuf) -> Self {
+        self.file = file;
+        self
+    }
+
+    /// Adds what an agent has of its own; its calls try that first.
+    #[must_use]
+    pub fn with_agent(mut self, agent: AgentId, own: Self) -> Self {
+        if own != Self::default() {
+            self.agents.insert(agent, own);
         }
         self
     }
 
-    /// The credential to use for a provider: the first usable one of its order, else the one that
-    /// worked last, else any. Returns the profile's id with it.
-    pub fn credential(&self, provider: &str, now_ms: i64) -> Option<(&str, Secret)> {
-        let ordered = self.order.get(provider).into_iter().flatten();
-        let last = self.last_good.get(provider);
-        ordered
-            .chain(last)
-            .chain(self.profiles.keys())
-            .find_map(|id| {
-                let (id, profile) = self.profiles.get_key_value(id)?;
-                let secret = profile.usable(now_ms)?;
-                (profile.provider == provider).then(|| (id.as_str(), secret.clone()))
+    /// The accounts for a provider, in the order in which they are tried.
+    pub fn accounts(&self, provider: &str, order: Option<&[String]>, now_ms: i64) -> Vec<Account> {
+        let own = self.agents.iter().flat_map(|(agent, own)| {
+            let list = own.of_all(provider, order, now_ms).into_iter();
+            list.map(|account| Account {
+                agent: Some(agent.clone()),
+                ..account
             })
+        });
+        own.chain(self.of_all(provider, order, now_ms)).collect()
+    }
+
+    /// Whether somebody fixed the order of a provider's profiles.
+    pub fn ordered(&self, provider: &str) -> bool {
+        self.order
+            .get(provider)
+            .is_some_and(|order| !order.is_empty())
+    }
+
+    fn of_all(&self, provider: &str, order: Option<&[String]>, now_ms: i64) -> Vec<Account> {
+        let fixed = order.or(self.order.get(provider).map(Vec::as_slice));
+        let mut ids: Vec<&String> = fixed.into_iter().flatten().collect();
+        let mut rest: Vec<&String> = self.last_good.get(provider).into_iter().collect();
+        rest.extend(self.profiles.keys());
+        // What a fixed order leaves out is not used.
+        if ids.is_empty() {
+            ids = rest;
+        }
+        let mut accounts: Vec<Account> = Vec::new();
+        for id in ids {
+            let Some(profile) = self.profiles.get(id) else {
+                continue;
+            };
+            if profile.provider != provider || accounts.iter().any(|other| other.id == *id) {
+                continue;
+            }
+            if let Some(proof) = profile.proof(&self.file, now_ms) {
+                accounts.push(Account {
+                    id: id.clone(),
+                    agent: None,
+                    rank: profile.rank(),
+                    proof,
+                });
+            }
+        }
+        accounts
+    }
+
+    /// Whether a profile of this name is there.
+    pub fn has(&self, id: &str) -> bool {
+        self.profiles.contains_key(id) || self.agents.values().any(|own| own.has(id))
+    }
+
+    /// When the first credential of a provider that can't renew itself runs out.
+    pub fn expiry(&self, provider: &str) -> Option<i64> {
+        let of = self.profiles.values().filter(|profile| {
+            profile.provider == provider && profile.refresh.as_ref().is_none_or(Secret::is_empty)
+        });
+        #[allow(clippy::cast_possible_truncation)] // milliseconds since 1970
+        of.filter_map(|profile| profile.expires.map(|at| at as i64))
+            .filter(|at| *at > 0)
+            .min()
     }
 }
 
 impl Profile {
-    fn usable(&self, now_ms: i64) -> Option<&Secret> {
+    fn rank(&self) -> u8 {
+        match self.r#type.as_str() {
+            "oauth" => 0,
+            "token" => 1,
+            _ => 2,
+        }
+    }
+
+    fn proof(&self, file: &Path, now_ms: i64) -> Option<Proof> {
         #[allow(clippy::cast_precision_loss)] // milliseconds since 1970 fit a float exactly
         let over = self
             .expires
@@ -74,10 +156,31 @@ impl Profile {
         let secret = match self.r#type.as_str() {
             "api_key" => self.key.as_ref(),
             "token" if !over => self.token.as_ref(),
+            "oauth" if self.renews() => {
+                return Some(Proof::Kept(Kept::SignIn {
+                    provider: self.provider.clone(),
+                    file: file.to_owned(),
+                }));
+            }
             "oauth" if !over => self.access.as_ref(),
             _ => None,
         };
-        secret.filter(|secret| !secret.is_empty())
+        let secret = secret.filter(|secret| !secret.is_empty())?.clone();
+        if self.provider == "github-copilot" {
+            return Some(Proof::Kept(Kept::Copilot(secret)));
+        }
+        Some(Proof::Ready(Access {
+            account: self.account_id.clone(),
+            ..Access::of(secret)
+        }))
+    }
+
+    fn renews(&self) -> bool {
+        self.provider != "github-copilot"
+            && self
+                .refresh
+                .as_ref()
+                .is_some_and(|refresh| !refresh.is_empty())
     }
 }
 
@@ -95,8 +198,11 @@ mod tests {
 
     fn pick(provider: &str, now: i64) -> Option<(String, String)> {
         let profiles = Profiles::parse(FILE).unwrap();
-        let (id, secret) = profiles.credential(provider, now)?;
-        Some((id.to_owned(), secret.expose().to_owned()))
+        let account = profiles.accounts(provider, None, now).into_iter().next()?;
+        let crate::Proof::Ready(access) = account.proof else {
+            return None;
+        };
+        Some((account.id, access.key?.expose().to_owned()))
     }
 
     #[test]

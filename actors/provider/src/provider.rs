@@ -3,11 +3,13 @@
 //! - owns: the queue of those who wait for a permit, and what is known of the provider's health;
 //! - started by: the supervisor `providers`, one for each provider that can be called;
 //! - crashes: on a bug only; a failed call is a value;
-//! - survives: the permits that are out and the counters live in [`Desk`], which restarts share. Who
-//!   waited is told that there is no answer, and asks again.
+//! - survives: the permits that are out, the counters, the breaker and the rests live in [`Desk`],
+//!   which restarts share. Who waited is told that there is no answer, and asks again.
 
 mod desk;
 mod lease;
+mod rotation;
+mod standings;
 
 use std::collections::VecDeque;
 use std::hash::Hash;
@@ -15,6 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use openclaw_protocol::ModelRef;
+use openclaw_protocol::SessionKey;
 use openclaw_runtime::Actor;
 use openclaw_runtime::ActorPath;
 use openclaw_runtime::Address;
@@ -38,6 +41,7 @@ use crate::catalogue::ProviderEntry;
 use crate::endpoint::Endpoint;
 use crate::error::ModelError;
 use crate::error::ModelErrorKind;
+use crate::keeper;
 
 #[cfg(test)]
 mod tests;
@@ -54,14 +58,67 @@ pub enum ProviderMail {
     Outcome(CallOutcome),
     /// The configuration changed.
     Reconfigure(ProviderArgs),
-    /// Asks for a permit to call a model; the answer comes when one is free.
+    /// Asks for a permit to call a model; the answer comes when one is free, or when nobody may be
+    /// asked.
     Lease {
-        /// The model to call.
-        model: ModelRef,
+        /// What to call, and for whom.
+        want: Box<Want>,
         /// Where the permit goes.
-        reply: Reply<Lease>,
+        reply: LeaseReply,
     },
 }
+
+/// What somebody wants to call.
+#[derive(Debug, Clone)]
+pub struct Want {
+    /// The model.
+    pub model: ModelRef,
+    /// For which conversation: it stays with its account.
+    pub session: SessionKey,
+    /// With which account, when a person chose one.
+    pub account: Option<String>,
+    /// The accounts that failed in this call.
+    pub tried: Vec<String>,
+    /// Ask also those that rest by guess: nobody else is there.
+    pub probe: bool,
+}
+
+impl Want {
+    /// A call like any other.
+    pub fn new(model: ModelRef, session: SessionKey) -> Self {
+        Self {
+            model,
+            session,
+            account: None,
+            tried: Vec::new(),
+            probe: false,
+        }
+    }
+}
+
+/// Why there is no permit.
+#[derive(Debug, Clone)]
+pub enum NoLease {
+    /// All accounts were tried.
+    Spent,
+    /// All that are left rest, or the provider does.
+    Resting {
+        /// What they rest from, and until when.
+        error: ModelError,
+        /// Whether to ask all the same is no use.
+        firm: bool,
+    },
+    /// It can't be called.
+    Failed(ModelError),
+}
+
+impl From<ModelError> for NoLease {
+    fn from(error: ModelError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+type LeaseReply = Reply<Result<Lease, NoLease>>;
 
 /// What a provider is started with.
 #[derive(Debug, Clone)]
@@ -74,22 +131,21 @@ pub struct ProviderArgs {
 #[derive(Debug)]
 pub struct ProviderActor {
     args: ProviderArgs,
-    waiting: VecDeque<(ModelRef, Reply<Lease>)>,
-    /// Failures in a row that speak against the provider.
-    failures: u32,
+    waiting: VecDeque<(Box<Want>, LeaseReply)>,
 }
 
 impl ProviderActor {
-    fn on_lease(&mut self, model: ModelRef, reply: Reply<Lease>) {
-        self.waiting.push_back((model, reply));
+    fn on_lease(&mut self, want: Box<Want>, reply: LeaseReply) {
+        self.waiting.push_back((want, reply));
     }
 
     fn on_reconfigure(&mut self, args: ProviderArgs) {
         // The permits that are out belong to this desk.
         let desk = Arc::clone(&self.args.desk);
         desk.resize(args.endpoint.concurrency);
+        // Somebody may have mended what they rest from.
+        desk.standings().forget();
         self.args = ProviderArgs { desk, ..args };
-        self.failures = 0;
     }
 
     /// Hands out what is free, to those who still wait, in the order they came.
@@ -102,9 +158,13 @@ impl ProviderActor {
             let Some(permit) = self.args.desk.permit() else {
                 return;
             };
-            if let Some((model, reply)) = self.waiting.pop_front() {
-                let endpoint = Arc::clone(&self.args.endpoint);
-                reply.send(Lease::new(endpoint, &model, permit, address.clone()));
+            if let Some((want, reply)) = self.waiting.pop_front() {
+                let (endpoint, now_ms) = (&self.args.endpoint, now_ms());
+                let chosen = self.args.desk.standings().admit(endpoint, &want, now_ms);
+                reply.send(chosen.map(|account| {
+                    let endpoint = Arc::clone(endpoint);
+                    Lease::new(endpoint, &want.model, account, permit, address.clone())
+                }));
             }
         }
     }
@@ -112,32 +172,34 @@ impl ProviderActor {
     /// Counts an outcome and says what it means for the provider's health.
     fn on_outcome(&mut self, outcome: &CallOutcome) -> (Health, String) {
         let counters = self.args.desk.count(outcome);
-        let last = match outcome.error {
-            None => {
-                self.failures = 0;
-                format!("last took {} ms", outcome.took.as_millis())
-            }
-            // These say something about a conversation, not about the provider.
-            Some(
-                kind @ (ModelErrorKind::ContextOverflow
-                | ModelErrorKind::Refusal
-                | ModelErrorKind::Format),
-            ) => format!("last was not accepted: {}", kind.as_str()),
-            Some(kind) => {
-                self.failures += 1;
-                format!("last {} failed: {}", self.failures, kind.as_str())
-            }
-        };
-        let health = match self.failures {
-            0 => Health::Ok,
-            _ => Health::Degraded,
+        let endpoint = &self.args.endpoint;
+        let mut standings = self.args.desk.standings();
+        standings.ended(outcome, &endpoint.rests, now_ms(), chance());
+        let (breaker, health) = (standings.breaker(), standings.health());
+        let last = match &outcome.error {
+            None => format!("last took {} ms", outcome.took.as_millis()),
+            Some(error) => format!("last failed: {}", error.kind.as_str()),
         };
         let all = counters.succeeded + counters.failed;
         (
             health,
-            format!("{all} calls, {} failed; {last}", counters.failed),
+            format!(
+                "breaker {}; {all} calls, {} failed; {last}",
+                breaker.word(),
+                counters.failed
+            ),
         )
     }
+}
+
+fn now_ms() -> i64 {
+    jiff::Timestamp::now().as_millisecond()
+}
+
+/// Between nought and one.
+fn chance() -> f64 {
+    let (random, _) = uuid::Uuid::new_v4().as_u64_pair();
+    f64::from(u32::try_from(random >> 32).unwrap_or(0)) / f64::from(u32::MAX)
 }
 
 impl Mail for ProviderMail {
@@ -160,14 +222,13 @@ impl Actor for ProviderActor {
         Ok(Self {
             args,
             waiting: VecDeque::new(),
-            failures: 0,
         })
     }
 
     fn handle(&mut self, mail: ProviderMail, ctx: &mut Context<Self>) -> Result<(), ExitError> {
         match mail {
             ProviderMail::Returned => {}
-            ProviderMail::Lease { model, reply } => self.on_lease(model, reply),
+            ProviderMail::Lease { want, reply } => self.on_lease(want, reply),
             ProviderMail::Reconfigure(args) => self.on_reconfigure(args),
             ProviderMail::Outcome(outcome) => {
                 let (health, note) = self.on_outcome(&outcome);
@@ -180,9 +241,12 @@ impl Actor for ProviderActor {
     }
 }
 
-/// The children of the supervisor `providers`: one for each provider that can be called.
+/// The children of the supervisor `providers`: one for each provider that can be called, and one for
+/// each credential that has to be renewed.
 pub fn specs(catalogue: &Catalogue) -> Vec<ChildSpec> {
-    catalogue.usable().map(spec).collect()
+    let mut specs: Vec<ChildSpec> = catalogue.usable().map(spec).collect();
+    specs.extend(keeper::specs(catalogue));
+    specs
 }
 
 fn spec(entry: &ProviderEntry) -> ChildSpec {
@@ -212,6 +276,9 @@ impl Hash for Facts<'_> {
             provider,
             base_url,
             access,
+            accounts,
+            ordered,
+            rests,
             bearer,
             headers,
             deadlines,
@@ -221,6 +288,7 @@ impl Hash for Facts<'_> {
             models,
         } = self.0;
         (provider, base_url, access, bearer, headers).hash(state);
+        (accounts, ordered, rests).hash(state);
         (deadlines, concurrency, quirks, wire).hash(state);
         for info in models {
             (&info.reference, &info.name, info.wire, info.context_window).hash(state);
@@ -239,21 +307,21 @@ pub fn path(provider: &str) -> ActorPath {
     ActorPath::new("providers").join(&ChildId::from(provider))
 }
 
-/// Asks for a permit to call a model, and waits for one.
+/// Asks for a permit to call a model, and waits for one; renews the account's token if it must be.
 pub async fn lease(
     directory: &Directory,
     catalogue: &Catalogue,
-    model: &ModelRef,
+    want: Want,
     within: Duration,
-) -> Result<Lease, ModelError> {
-    catalogue.check(model)?;
-    let address: Address<ProviderMail> = directory.address(&path(&model.provider));
+) -> Result<Lease, NoLease> {
+    catalogue.check(&want.model)?;
+    let provider = want.model.provider.clone();
+    let address: Address<ProviderMail> = directory.address(&path(&provider));
     let question = |reply| ProviderMail::Lease {
-        model: model.clone(),
+        want: Box::new(want),
         reply,
     };
-    address.ask(within, question).await.map_err(|error| {
-        let provider = &model.provider;
+    let leased = address.ask(within, question).await.map_err(|error| {
         let (kind, text) = match error {
             AskError::Timeout | AskError::Full => (
                 ModelErrorKind::RateLimit,
@@ -265,5 +333,16 @@ pub async fn lease(
             ),
         };
         ModelError::new(kind, text)
-    })
+    })?;
+    let mut lease = leased?;
+    if let Some(id) = lease.kept() {
+        match keeper::access(directory, id).await {
+            Ok(access) => lease.prove(access, directory),
+            Err(error) => {
+                lease.report(CallOutcome::failed(error.clone()));
+                return Err(NoLease::Failed(error));
+            }
+        }
+    }
+    Ok(lease)
 }

@@ -60,7 +60,9 @@ async fn a_loop_of_tools_with_calls_at_once_is_accepted_round_by_round() {
             }
         }
         assert_eq!(transcript.last().unwrap().text(), "Done.");
-        let last = fake.requests().pop().unwrap().body.to_string();
+        let last = fake.requests().pop().unwrap().body;
+        dump(wire, &last);
+        let last = last.to_string();
         for place in ["saw a", "saw b", "saw c"] {
             assert_eq!(last.matches(place).count(), 1, "{wire:?}: {last}");
         }

@@ -1,5 +1,7 @@
 //! Whatever a transcript holds, each prefix of it makes a request that the vendors accept.
 
+mod wire;
+
 use std::collections::BTreeMap;
 
 use openclaw_protocol::Message;
@@ -170,6 +172,9 @@ proptest! {
             ];
             for (wire, encode, check) in all {
                 let body = encode(&request, &info(wire, images, nine));
+                if length == transcript.len() {
+                    wire::dump(wire, &body);
+                }
                 prop_assert_eq!(check(&body), Ok(()), "{}: {:#}", wire.as_str(), body);
             }
         }

@@ -22,6 +22,7 @@ use crate::deps::Deps;
 use crate::entry;
 use crate::event::now_ms;
 use crate::files;
+use crate::models::Chosen;
 use crate::outbound;
 use crate::outbound::Manner;
 use crate::plan::Outcome;
@@ -82,10 +83,12 @@ pub(crate) async fn commit(deps: Arc<Deps>, slot: Slot, ending: Ending) -> Resul
     let mut added = Vec::new();
     let mut usage_row = None;
     if let Some(prepared) = &prepared {
-        let chosen = &prepared.chosen;
+        // Who answered, which need not be who was chosen.
+        let chosen = answered(&prepared.chosen, &said);
         if conversation.rows == 0 {
             let cwd = prepared.cwd.to_string_lossy();
-            scribe.open(&cwd, &chosen.model, &chosen.api, &prepared.thinking);
+            let thinking = prepared.thinking.as_deref().unwrap_or("off");
+            scribe.open(&cwd, &chosen.model, &chosen.api, thinking);
         } else if conversation.model.as_ref() != Some(&chosen.model) {
             scribe.switch(&chosen.model, &chosen.api);
         }
@@ -164,6 +167,20 @@ pub(crate) enum TurnError {
     Ledger(#[from] LedgerError),
     #[error(transparent)]
     Injected(#[from] fault::Injected),
+}
+
+/// The model of the chain that the last answer is from.
+fn answered<'c>(chosen: &'c Chosen, said: &[Message]) -> &'c Chosen {
+    let last = said.iter().rev().find_map(|message| match message {
+        Message::Assistant(message) if message.extra.contains_key("failover") => Some(message),
+        _ => None,
+    });
+    let is_last = |candidate: &&Chosen| {
+        last.is_some_and(|last| {
+            candidate.model.provider == last.provider && candidate.model.model == last.model
+        })
+    };
+    chosen.chain().find(is_last).unwrap_or(chosen)
 }
 
 /// What goes out over the channel, and whether these are the gateway's own words.

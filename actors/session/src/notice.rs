@@ -53,6 +53,15 @@ pub(crate) fn deadline(model: Option<&ModelRef>, after: Duration) -> String {
     )
 }
 
+/// A model that nobody may be asked for.
+pub(crate) fn no_account(model: &ModelRef) -> String {
+    format!(
+        "{model} could not answer: no account may be used for it. See which there are: openclaw \
+         models auth order get --provider {}",
+        model.provider
+    )
+}
+
 /// An agent that is not configured.
 pub(crate) fn no_agent(agent: &str) -> String {
     format!(

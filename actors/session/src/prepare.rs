@@ -40,7 +40,8 @@ pub(crate) struct Prepared {
     pub(crate) user: Message,
     pub(crate) manner: Manner,
     pub(crate) chosen: Arc<Chosen>,
-    pub(crate) thinking: String,
+    /// How much the model shall think, when somebody said so.
+    pub(crate) thinking: Option<String>,
     pub(crate) cwd: PathBuf,
     pub(crate) session_id: String,
     /// The messages before this turn.
@@ -119,8 +120,7 @@ pub(crate) async fn prepare(
             let entry = stored.as_ref()?;
             entry::text(entry, "thinkingLevel").map(str::to_owned)
         })
-        .or_else(|| defaults.thinking_default.clone())
-        .unwrap_or_else(|| "off".to_owned());
+        .or_else(|| defaults.thinking_default.clone());
     let frame = envelope::Frame {
         channel,
         received_at_ms: row.received_at_ms,
@@ -258,13 +258,7 @@ pub(crate) fn command_mark() -> Extra {
 }
 
 fn unknown_model() -> Chosen {
-    Chosen {
-        model: ModelRef::new("openclaw", "gateway"),
-        api: "openclaw".to_owned(),
-        context_window: None,
-        max_tokens: None,
-        params: serde_json::Value::Null,
-    }
+    Chosen::plain(ModelRef::new("openclaw", "gateway"), "openclaw")
 }
 
 fn zone_name(zone: &jiff::tz::TimeZone) -> String {

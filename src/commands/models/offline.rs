@@ -27,15 +27,12 @@ pub(super) async fn catalogue(shell: &Shell) -> CommandResult<(Catalogue, Profil
     let (loaded, paths) = (shell.config()?, shell.paths()?);
     let agent = loaded.config.agents.default_id();
     let file = paths.agent_dir(&agent).join("auth-profiles.json");
-    let profiles = match std::fs::read_to_string(&file) {
-        Ok(text) => Profiles::parse(&text).map_err(|error| {
-            CommandError::new(
-                Kind::Config,
-                format!("can't read {}: {error}", file.display()),
-            )
-        })?,
-        Err(_) => Profiles::default(),
-    };
+    let profiles = Profiles::load(&file).map_err(|error| {
+        CommandError::new(
+            Kind::Config,
+            format!("can't read {}: {error}", file.display()),
+        )
+    })?;
     let env = loaded.environment.lookup();
     let local = discovery::discover(&discovery::places(&env)).await;
     let catalogue = Catalogue::build(&Inputs {
@@ -114,8 +111,8 @@ pub(super) fn status(catalogue: &Catalogue, agent: &AgentId) -> Value {
 
 pub(super) fn expires_soon(provider: &str, profiles: &Profiles) -> bool {
     let now = render::now_ms();
-    profiles.credential(provider, now).is_some()
-        && profiles.credential(provider, now + SOON_MS).is_none()
+    !profiles.accounts(provider, None, now).is_empty()
+        && profiles.accounts(provider, None, now + SOON_MS).is_empty()
 }
 
 pub(super) fn render(document: &Value, plain: bool, terminal: &Terminal) -> String {

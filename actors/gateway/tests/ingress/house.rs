@@ -33,6 +33,8 @@ use openclaw_provider::ModelError;
 use openclaw_provider::ModelEvent;
 use openclaw_provider::ModelRequest;
 use openclaw_provider::ModelStream;
+use openclaw_provider::NoLease;
+use openclaw_provider::Want;
 use openclaw_runtime::Directory;
 use openclaw_runtime::Root;
 use openclaw_session::Deps;
@@ -146,23 +148,25 @@ struct Cast(Script);
 
 impl Models for Cast {
     fn choose(&self, _: &ResolvedAgent, _: Option<&str>) -> Result<Chosen, ModelError> {
+        let model = ModelRef::new("script", "one");
         Ok(Chosen {
-            model: ModelRef::new("script", "one"),
-            api: "openai-completions".to_owned(),
             context_window: Some(100_000),
-            max_tokens: None,
-            params: Value::Null,
+            ..Chosen::plain(model, "openai-completions")
         })
     }
 
-    fn lease(&self, model: &ModelRef) -> BoxFuture<'static, Result<Leased, ModelError>> {
+    fn lease(&self, want: Want) -> BoxFuture<'static, Result<Leased, NoLease>> {
+        if !want.tried.is_empty() {
+            return Box::pin(async { Err(NoLease::Spent) }); // there is one account
+        }
         let client = Arc::new(Player {
             script: self.0.clone(),
-            reference: model.clone(),
+            reference: want.model,
         });
         Box::pin(async move {
             Ok(Leased {
                 client,
+                account: "none".to_owned(),
                 report: Box::new(|_| {}),
             })
         })

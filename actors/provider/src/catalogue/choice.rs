@@ -15,6 +15,8 @@ use super::ProviderEntry;
 pub struct Choice {
     /// The model that answers.
     pub model: ModelRef,
+    /// The account that was named along with it.
+    pub account: Option<String>,
     /// Who stands in for it, in order.
     pub fallbacks: Vec<ModelRef>,
     /// What decided.
@@ -47,6 +49,7 @@ impl Choice {
     pub fn builtin() -> Self {
         Self {
             model: ModelRef::new(BUILTIN, BASIC),
+            account: None,
             fallbacks: Vec::new(),
             source: Source::Builtin,
             reason: "no model is configured, no key is in the environment and no local model server answers; `openclaw config set agents.defaults.model.primary <provider/model>` chooses one"
@@ -73,6 +76,7 @@ pub(super) fn choose(catalogue: &Catalogue, inputs: &Inputs<'_>, wish: &ModelCho
 
 fn configured(catalogue: &Catalogue, name: &str) -> Choice {
     let reason = format!("\"{name}\" is configured as the agent's model");
+    let (name, account) = catalogue.split_account(name);
     let (model, problem) = match catalogue.find(name) {
         Ok(model) => {
             let problem = catalogue.check(&model).err().map(|error| error.message);
@@ -88,6 +92,7 @@ fn configured(catalogue: &Catalogue, name: &str) -> Choice {
     };
     Choice {
         model,
+        account,
         fallbacks: Vec::new(),
         source: Source::Configured,
         reason,
@@ -108,6 +113,7 @@ fn found(catalogue: &Catalogue, inputs: &Inputs<'_>) -> Choice {
             let reason = fits(entry)?;
             Some(Choice {
                 model,
+                account: None,
                 fallbacks: Vec::new(),
                 source,
                 reason,

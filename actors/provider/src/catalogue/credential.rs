@@ -6,8 +6,12 @@ use openclaw_protocol::config::ProviderConfig;
 use super::Inputs;
 use super::known::Auth;
 use super::known::Known;
+use super::provider_id;
 use super::region::region_of;
 use crate::access::Access;
+use crate::account::Account;
+use crate::account::Kept;
+use crate::account::Proof;
 use crate::bedrock::AwsKeys;
 
 /// Where a key is from.
@@ -32,10 +36,60 @@ pub(super) fn credential(
     config: Option<&ProviderConfig>,
     near: bool,
     inputs: &Inputs<'_>,
-) -> (Access, Credential) {
-    if let Some((profile, secret)) = inputs.profiles.credential(id, inputs.now_ms) {
-        return (Access::of(secret), Credential::Profile(profile.to_owned()));
+) -> (Vec<Account>, Credential) {
+    let order = order(id, inputs);
+    let mut accounts = inputs
+        .profiles
+        .accounts(id, order.as_deref(), inputs.now_ms);
+    let found = accounts.first().map(|account| account.id.clone());
+    let (access, from) = at_hand(id, known, config, near, inputs);
+    let usable = !matches!(from, Credential::Missing(_));
+    if usable && (found.is_none() || from != Credential::NotNeeded) {
+        let name = match &from {
+            Credential::Env(name) => format!("env:{name}"),
+            Credential::Config => "config".to_owned(),
+            _ => "none".to_owned(),
+        };
+        let mut account = Account {
+            rank: 3,
+            ..Account::ready(name, access)
+        };
+        // A key of GitHub's opens nothing at Copilot by itself.
+        if let (true, Proof::Ready(access)) = (id == "github-copilot", &account.proof)
+            && let Some(key) = access.key.clone()
+        {
+            account.proof = Proof::Kept(Kept::Copilot(key));
+        }
+        accounts.push(account);
     }
+    (accounts, found.map_or(from, Credential::Profile))
+}
+
+/// The order that the configuration gives a provider's profiles: `auth.order`.
+fn order(id: &str, inputs: &Inputs<'_>) -> Option<Vec<String>> {
+    let orders = inputs.config.tree.value().pointer("/auth/order")?;
+    let written = orders.as_object()?.iter();
+    let mut fits = written.filter(|(written, _)| provider_id(written) == id);
+    let list = fits.next()?.1.as_array()?;
+    let ids: Vec<String> = list
+        .iter()
+        .filter_map(|id| id.as_str().map(str::to_owned))
+        .collect();
+    (!ids.is_empty()).then_some(ids)
+}
+
+/// Whether somebody fixed the order of a provider's accounts.
+pub(super) fn ordered(id: &str, inputs: &Inputs<'_>) -> bool {
+    order(id, inputs).is_some() || inputs.profiles.ordered(id)
+}
+
+fn at_hand(
+    id: &str,
+    known: Option<&Known>,
+    config: Option<&ProviderConfig>,
+    near: bool,
+    inputs: &Inputs<'_>,
+) -> (Access, Credential) {
     let usual = format!("{}_API_KEY", id.to_uppercase().replace(['-', '.'], "_"));
     let names: Vec<String> = match known {
         Some(known) => known.env.iter().map(|name| (*name).to_owned()).collect(),

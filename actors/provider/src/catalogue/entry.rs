@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use openclaw_protocol::ModelRef;
+use openclaw_protocol::Secret;
 use openclaw_protocol::config::ModelDef;
 use openclaw_protocol::config::ProviderConfig;
 use openclaw_protocol::config::models::ModelCost;
@@ -15,6 +16,7 @@ use super::Credential;
 use super::Inputs;
 use super::LocalServer;
 use super::credential::credential;
+use super::credential::ordered;
 use super::known::Auth;
 use super::known::Known;
 use super::known::PROVIDERS;
@@ -23,6 +25,8 @@ use super::provider_id;
 use super::region;
 use super::wire;
 use crate::access::Access;
+use crate::account::Account;
+use crate::cooldown::Rests;
 use crate::deadline::Deadlines;
 use crate::endpoint::Endpoint;
 use crate::endpoint::ModelInfo;
@@ -114,7 +118,7 @@ pub(super) fn entries(inputs: &Inputs<'_>) -> Vec<ProviderEntry> {
             let there = list.iter().any(|entry| entry.endpoint.provider == known.id);
             // A server at home is there when it answers, or when somebody says so.
             let said = known.env.iter().any(|name| (inputs.env)(name).is_some());
-            let expected = known.auth != Auth::Open || said;
+            let expected = known.auth != Auth::Open || said || named(known.id, inputs);
             if expected && !there && !off.iter().any(|id| id == known.id) {
                 list.push(entry(known.id, Some(known), None, inputs));
             }
@@ -153,7 +157,7 @@ fn entry(
     let base_url = wire.base_url(&region::placed(written, inputs));
     let near = is_near(&base_url);
     let quirks = known.map_or_else(Quirks::default, |known| known.quirks);
-    let (access, credential) = credential(id, known, config, near, inputs);
+    let (accounts, credential) = credential(id, known, config, near, inputs);
     let mut models = Vec::new();
     for def in config.iter().flat_map(|config| &config.models) {
         models.push(defined(id, def, wire, quirks));
@@ -193,13 +197,17 @@ fn entry(
     let endpoint = Endpoint {
         provider: id.to_owned(),
         base_url,
-        access,
+        access: accounts
+            .iter()
+            .find_map(Account::access)
+            .unwrap_or_default(),
+        accounts,
+        ordered: ordered(id, inputs),
+        rests: rests(id, inputs),
         bearer: config
             .and_then(|config| config.auth_header)
             .unwrap_or(false),
-        headers: config
-            .map(|config| config.headers.clone())
-            .unwrap_or_default(),
+        headers: headers(known, config),
         deadlines: deadlines(config.map(|config| config.timeouts), near),
         concurrency: config
             .and_then(|config| config.max_concurrent)
@@ -221,6 +229,37 @@ fn entry(
         discovered: server.is_some(),
         default_model,
     }
+}
+
+/// Whether the configuration wants a model of a provider to answer or to stand in.
+fn named(id: &str, inputs: &Inputs<'_>) -> bool {
+    let agents = &inputs.config.agents;
+    let defaults = agents.defaults.or_default().model.clone();
+    let own = agents
+        .ids()
+        .into_iter()
+        .filter_map(|id| agents.resolve(&id));
+    let mut choices = own.map(|agent| agent.model).chain([defaults]);
+    choices.any(|choice| {
+        let mut names = choice.primary.iter().chain(&choice.fallbacks);
+        names.any(|name| {
+            let provider = name
+                .split_once('/')
+                .map(|(provider, _)| provider_id(provider));
+            provider.is_some_and(|provider| provider == id)
+        })
+    })
+}
+
+/// What a known provider wants to be sent along, and what the configuration adds.
+fn headers(known: Option<&Known>, config: Option<&ProviderConfig>) -> BTreeMap<String, Secret> {
+    let usual = known.into_iter().flat_map(|known| known.headers);
+    let mut headers: BTreeMap<String, Secret> = usual
+        .map(|(name, value)| ((*name).to_owned(), Secret::new(*value)))
+        .collect();
+    let own = config.into_iter().flat_map(|config| &config.headers);
+    headers.extend(own.map(|(name, value)| (name.to_ascii_lowercase(), value.clone())));
+    headers
 }
 
 /// Whether an address is on this machine or its network.
@@ -257,6 +296,26 @@ fn deadlines(written: Option<Timeouts>, near: bool) -> Deadlines {
             total: millis(written.total_ms),
         },
         _ => usual,
+    }
+}
+
+/// `auth.cooldowns`: how long accounts without credit rest.
+fn rests(id: &str, inputs: &Inputs<'_>) -> Rests {
+    let usual = Rests::default();
+    let tree = inputs.config.tree.value();
+    let hours = |pointer: &str, usual: std::time::Duration| {
+        let hours = tree.pointer(pointer).and_then(serde_json::Value::as_f64);
+        hours
+            .and_then(|hours| std::time::Duration::try_from_secs_f64(hours * 3600.0).ok())
+            .filter(|rest| !rest.is_zero())
+            .unwrap_or(usual)
+    };
+    let billing = hours("/auth/cooldowns/billingBackoffHours", usual.billing);
+    let own = format!("/auth/cooldowns/billingBackoffHoursByProvider/{id}");
+    Rests {
+        billing: hours(&own, billing),
+        billing_most: hours("/auth/cooldowns/billingMaxHours", usual.billing_most),
+        window: hours("/auth/cooldowns/failureWindowHours", usual.window),
     }
 }
 
@@ -342,6 +401,9 @@ fn builtin() -> ProviderEntry {
             provider: BUILTIN.to_owned(),
             base_url: String::new(),
             access: Access::default(),
+            accounts: Vec::new(),
+            ordered: false,
+            rests: Rests::default(),
             bearer: false,
             headers: BTreeMap::new(),
             deadlines: Deadlines::REMOTE,

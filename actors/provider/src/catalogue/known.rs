@@ -23,6 +23,8 @@ pub(super) struct Known {
     /// Chosen when its key is all there is; empty leaves the provider out of the choice.
     pub(super) default_model: &'static str,
     pub(super) quirks: Quirks,
+    /// Sent along with each request.
+    pub(super) headers: &'static [(&'static str, &'static str)],
     pub(super) models: &'static [KnownModel],
 }
 

@@ -213,7 +213,8 @@ fn a_provider_can_be_switched_off_and_the_known_ones_replaced() {
 fn an_agent_may_have_a_model_of_its_own() {
     let config = json!({ "agents": {
         "defaults": { "model": "openai/gpt-4o" },
-        "list": [{ "id": "main" }, { "id": "thinker", "model": "opus" }],
+        "list": [{ "id": "main" }, { "id": "thinker", "model": "opus" },
+            { "id": "careful", "model": { "fallbacks": ["sonnet"] } }],
     }});
     let catalogue = catalogue(config, &[("OPENAI_API_KEY", "k")], &[]);
     let model = |agent: &str| {
@@ -223,6 +224,9 @@ fn an_agent_may_have_a_model_of_its_own() {
     assert_eq!(model("main"), "openai/gpt-4o");
     assert_eq!(model("thinker"), "anthropic/claude-opus-4-6");
     assert_eq!(model("nobody"), "openai/gpt-4o");
+    assert_eq!(model("careful"), "openai/gpt-4o");
+    let careful = catalogue.choice_for(&AgentId::parse("careful").unwrap());
+    assert_eq!(careful.fallbacks.len(), 1);
 }
 
 #[test]
@@ -246,4 +250,61 @@ fn ollama_is_reached_as_people_configure_it() {
     assert_eq!(endpoint.wire, crate::endpoint::Wire::Ollama);
     assert_eq!(catalogue.choice().problem, None);
     assert_eq!(endpoint.deadlines, crate::Deadlines::LOCAL);
+}
+
+#[test]
+fn accounts_are_spread_pinned_and_ordered() {
+    let profiles = Profiles::parse(
+        r#"{"profiles":{"openai:a":{"type":"api_key","provider":"openai","key":"1"},
+        "openai:b@x.org":{"type":"api_key","provider":"openai","key":"2"},
+        "openai-codex:me":{"type":"oauth","provider":"openai-codex","access":"x","refresh":"y"}}}"#,
+    )
+    .unwrap();
+    let build = |config: Value| {
+        let loaded = Config::from_value(config);
+        Catalogue::build(&Inputs {
+            config: &loaded.config,
+            env: &|name| (name == "OPENAI_API_KEY").then(|| "3".to_owned()),
+            profiles: &profiles,
+            local: &[],
+            now_ms: 0,
+        })
+    };
+    let ids = |catalogue: &Catalogue| -> Vec<String> {
+        let endpoint = &catalogue.provider("openai").unwrap().endpoint;
+        endpoint
+            .accounts
+            .iter()
+            .map(|account| account.id.clone())
+            .collect()
+    };
+    let usual = build(json!({}));
+    assert_eq!(
+        ids(&usual),
+        ["openai:a", "openai:b@x.org", "env:OPENAI_API_KEY"]
+    );
+    let ordered = build(json!({ "auth": { "order": { "openai": ["openai:b@x.org"] } } }));
+    assert_eq!(ids(&ordered), ["openai:b@x.org", "env:OPENAI_API_KEY"]);
+    assert!(ordered.provider("openai").unwrap().endpoint.ordered);
+    let pin = |name: &str| usual.resolve_account(name).unwrap();
+    let four = openclaw_protocol::ModelRef::new("openai", "gpt-4o");
+    assert_eq!(
+        pin("openai/gpt-4o@openai:b@x.org"),
+        (four, Some("openai:b@x.org".into()))
+    );
+    let odd = openclaw_protocol::ModelRef::new("openai", "m@v1");
+    assert_eq!(pin("openai/m@v1"), (odd, None));
+    let codex = usual.provider("openai-codex").unwrap();
+    assert!(codex.usable() && codex.endpoint.access.key.is_none());
+}
+
+#[test]
+fn a_server_at_home_may_stand_in_before_it_is_there() {
+    let config = json!({ "agents": { "defaults": { "model": {
+        "primary": "openai/gpt-4o", "fallbacks": ["ollama/llama3.2"] } } } });
+    let catalogue = catalogue(config, &[("OPENAI_API_KEY", "k")], &[]);
+    let stand_in = &catalogue.choice().fallbacks[0];
+    assert_eq!(stand_in.to_string(), "ollama/llama3.2");
+    assert!(catalogue.check(stand_in).is_ok());
+    assert!(catalogue.provider("vllm").is_none());
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::Mutex;
+use std::sync::MutexGuard;
 use std::sync::PoisonError;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
@@ -9,17 +10,40 @@ use std::time::Duration;
 
 use openclaw_protocol::Usage;
 
-use crate::error::ModelErrorKind;
+use super::standings::Standings;
+use crate::error::ModelError;
 
 /// How a call ended.
 #[derive(Debug, Clone)]
 pub struct CallOutcome {
-    /// What sort of failure, if any.
-    pub error: Option<ModelErrorKind>,
+    /// The failure, if any.
+    pub error: Option<ModelError>,
     /// From the request to the end.
     pub took: Duration,
     /// Tokens and money.
     pub usage: Usage,
+    /// Who made it; the lease fills it in.
+    pub account: String,
+    /// The model at the provider; the lease fills it in.
+    pub model: String,
+}
+
+impl CallOutcome {
+    /// How a call went that took so long and came to so much.
+    pub fn new(error: Option<ModelError>, took: Duration, usage: Usage) -> Self {
+        Self {
+            error,
+            took,
+            usage,
+            account: String::new(),
+            model: String::new(),
+        }
+    }
+
+    /// A call that could not be made.
+    pub fn failed(error: ModelError) -> Self {
+        Self::new(Some(error), Duration::ZERO, Usage::default())
+    }
 }
 
 /// Permits and counters.
@@ -28,6 +52,7 @@ pub struct Desk {
     allowed: AtomicUsize,
     out: AtomicUsize,
     counters: Mutex<Counters>,
+    standings: Mutex<Standings>,
 }
 
 /// What calls came to.
@@ -52,7 +77,8 @@ impl Desk {
         Self {
             allowed: AtomicUsize::new(allowed),
             out: AtomicUsize::new(0),
-            counters: Mutex::new(Counters::default()),
+            counters: Mutex::default(),
+            standings: Mutex::default(),
         }
     }
 
@@ -72,9 +98,15 @@ impl Desk {
         })
     }
 
+    pub(super) fn standings(&self) -> MutexGuard<'_, Standings> {
+        self.standings
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(super) fn count(&self, outcome: &CallOutcome) -> Counters {
         let mut counters = self.counters.lock().unwrap_or_else(PoisonError::into_inner);
-        match outcome.error {
+        match &outcome.error {
             None => counters.succeeded += 1,
             Some(_) => counters.failed += 1,
         }

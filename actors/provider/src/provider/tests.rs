@@ -11,11 +11,14 @@ use openclaw_runtime::Strategy;
 use serde_json::json;
 
 use super::CallOutcome;
+use super::NoLease;
+use super::Want;
 use super::lease;
 use super::path;
 use super::specs;
 use crate::catalogue::Catalogue;
 use crate::catalogue::Inputs;
+use crate::error::ModelError;
 use crate::error::ModelErrorKind;
 use crate::profile::Profiles;
 
@@ -50,6 +53,17 @@ fn home() -> ModelRef {
     ModelRef::new("home", "m")
 }
 
+fn want(model: &ModelRef) -> Want {
+    Want::new(model.clone(), "agent:main:main".parse().unwrap())
+}
+
+fn kind(no: NoLease) -> ModelErrorKind {
+    match no {
+        NoLease::Failed(error) | NoLease::Resting { error, .. } => error.kind,
+        NoLease::Spent => panic!("no account is left"),
+    }
+}
+
 /// What the tree says of the provider.
 fn seen(directory: &Directory) -> String {
     let tree = directory.tree(Some(&path("home")), None);
@@ -69,15 +83,19 @@ async fn until(what: &str, holds: impl Fn() -> bool) {
 async fn calls_are_bounded_and_a_dropped_lease_serves_the_next() {
     let catalogue = catalogue(2);
     let (root, directory) = start(&catalogue).await;
-    let first = lease(&directory, &catalogue, &home(), LONG).await.unwrap();
-    let _second = lease(&directory, &catalogue, &home(), LONG).await.unwrap();
+    let first = lease(&directory, &catalogue, want(&home()), LONG)
+        .await
+        .unwrap();
+    let _second = lease(&directory, &catalogue, want(&home()), LONG)
+        .await
+        .unwrap();
     assert_eq!(first.model().reference(), &home());
-    let error = lease(&directory, &catalogue, &home(), SOON)
+    let error = lease(&directory, &catalogue, want(&home()), SOON)
         .await
         .unwrap_err();
-    assert_eq!(error.kind, ModelErrorKind::RateLimit);
+    assert_eq!(kind(error), ModelErrorKind::RateLimit);
     let home = home();
-    let waiting = lease(&directory, &catalogue, &home, LONG);
+    let waiting = lease(&directory, &catalogue, want(&home), LONG);
     tokio::pin!(waiting);
     assert!(tokio::time::timeout(SOON, &mut waiting).await.is_err());
     drop(first);
@@ -89,13 +107,13 @@ async fn calls_are_bounded_and_a_dropped_lease_serves_the_next() {
 async fn outcomes_are_told_in_the_tree() {
     let catalogue = catalogue(2);
     let (root, directory) = start(&catalogue).await;
-    let lease = lease(&directory, &catalogue, &home(), LONG).await.unwrap();
-    let report = |error| {
-        lease.report(CallOutcome {
-            error,
-            took: Duration::from_millis(20),
-            usage: Usage::default(),
-        });
+    let lease = lease(&directory, &catalogue, want(&home()), LONG)
+        .await
+        .unwrap();
+    let report = |kind: Option<ModelErrorKind>| {
+        let error = kind.map(|kind| ModelError::new(kind, "no"));
+        let took = Duration::from_millis(20);
+        lease.report(CallOutcome::new(error, took, Usage::default()));
     };
     report(None);
     until("the good call", || {
@@ -104,7 +122,7 @@ async fn outcomes_are_told_in_the_tree() {
     .await;
     report(Some(ModelErrorKind::Auth));
     until("the bad call", || {
-        seen(&directory).contains("last 1 failed: auth")
+        seen(&directory).contains("last failed: auth")
     })
     .await;
     root.shutdown(LONG).await;
@@ -114,12 +132,26 @@ async fn outcomes_are_told_in_the_tree() {
 async fn a_new_configuration_takes_hold_without_a_restart() {
     let (before, after) = (catalogue(1), catalogue(3));
     let (root, directory) = start(&before).await;
-    let _one = lease(&directory, &before, &home(), LONG).await.unwrap();
-    assert!(lease(&directory, &before, &home(), SOON).await.is_err());
+    let _one = lease(&directory, &before, want(&home()), LONG)
+        .await
+        .unwrap();
+    assert!(
+        lease(&directory, &before, want(&home()), SOON)
+            .await
+            .is_err()
+    );
     root.handle().reconcile(vec![tree(&after)]).await.unwrap();
-    let _two = lease(&directory, &after, &home(), LONG).await.unwrap();
-    let _three = lease(&directory, &after, &home(), LONG).await.unwrap();
-    assert!(lease(&directory, &after, &home(), SOON).await.is_err());
+    let _two = lease(&directory, &after, want(&home()), LONG)
+        .await
+        .unwrap();
+    let _three = lease(&directory, &after, want(&home()), LONG)
+        .await
+        .unwrap();
+    assert!(
+        lease(&directory, &after, want(&home()), SOON)
+            .await
+            .is_err()
+    );
     root.shutdown(LONG).await;
 }
 
@@ -128,10 +160,65 @@ async fn a_provider_that_is_not_there_is_told_before_any_mail() {
     let catalogue = catalogue(1);
     let (root, directory) = start(&catalogue).await;
     let stranger = ModelRef::new("nowhere", "m");
-    let error = lease(&directory, &catalogue, &stranger, LONG)
+    let error = lease(&directory, &catalogue, want(&stranger), LONG)
         .await
         .unwrap_err();
-    assert_eq!(error.kind, ModelErrorKind::ModelNotFound);
+    assert_eq!(kind(error), ModelErrorKind::ModelNotFound);
     assert_eq!(path("home"), ActorPath::new("providers/home"));
+    root.shutdown(LONG).await;
+}
+
+#[tokio::test]
+async fn a_provider_that_keeps_failing_is_not_waited_for_and_the_tree_says_so() {
+    let catalogue = catalogue(4);
+    let (root, directory) = start(&catalogue).await;
+    for _ in 0..5 {
+        let mut want = want(&home());
+        want.probe = true;
+        let lease = lease(&directory, &catalogue, want, LONG).await.unwrap();
+        let down = ModelError::new(ModelErrorKind::Network, "gone");
+        lease.report(CallOutcome::failed(down));
+    }
+    until("the breaker", || seen(&directory).contains("breaker open")).await;
+    let mut want = want(&home());
+    want.probe = true;
+    let NoLease::Resting { error, firm } =
+        lease(&directory, &catalogue, want, LONG).await.unwrap_err()
+    else {
+        panic!("the breaker let a call through");
+    };
+    assert!(firm && error.retry_after.is_some(), "{error}");
+    root.shutdown(LONG).await;
+}
+
+#[tokio::test]
+async fn a_rest_is_told_and_a_new_configuration_ends_it() {
+    let (before, after) = (catalogue(1), catalogue(2));
+    let (root, directory) = start(&before).await;
+    let slow = ModelError {
+        retry_after: Some(LONG),
+        ..ModelError::new(ModelErrorKind::RateLimit, "home asks for a pause")
+    };
+    let held = lease(&directory, &before, want(&home()), LONG)
+        .await
+        .unwrap();
+    held.report(CallOutcome::failed(slow));
+    drop(held);
+    until("the rest", || seen(&directory).contains("rate_limit")).await;
+    let no = lease(&directory, &before, want(&home()), LONG)
+        .await
+        .unwrap_err();
+    let NoLease::Resting { error, .. } = no else {
+        panic!("{no:?}");
+    };
+    assert!(
+        error
+            .message
+            .contains("home asks for a pause; it is asked again in")
+    );
+    root.handle().reconcile(vec![tree(&after)]).await.unwrap();
+    lease(&directory, &after, want(&home()), LONG)
+        .await
+        .unwrap();
     root.shutdown(LONG).await;
 }

@@ -1,5 +1,6 @@
 //! What the tests of the wires share.
-#![allow(dead_code)] // each test program uses its part
+#![allow(dead_code, unreachable_pub)] // each test program uses its part
+#![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use openclaw_provider::Endpoint;
 use openclaw_provider::ModelError;
 use openclaw_provider::ModelEvent;
 use openclaw_provider::ModelRequest;
+use openclaw_provider::cooldown::Rests;
 use openclaw_provider::endpoint::ModelInfo;
 use openclaw_provider::endpoint::Quirks;
 use openclaw_provider::endpoint::Wire;
@@ -36,6 +38,9 @@ pub fn endpoint(wire: Wire, url: &str) -> Endpoint {
         provider: "fake".into(),
         base_url: wire.base_url(url),
         access: Access::key(KEY),
+        accounts: Vec::new(),
+        ordered: false,
+        rests: Rests::default(),
         bearer: false,
         headers: BTreeMap::new(),
         deadlines: Deadlines::REMOTE,
@@ -98,4 +103,20 @@ pub fn texts(events: &[Result<ModelEvent, ModelError>]) -> Vec<&str> {
         _ => None,
     };
     events.iter().filter_map(text).collect()
+}
+
+/// Writes a request to the file that `OPENCLAW_WIRE_DUMP` names, one JSON object a line, where
+/// `tests/support/vendor-specs.py` holds it against what the vendors publish.
+pub fn dump(wire: Wire, body: &serde_json::Value) {
+    use std::io::Write;
+    let Ok(path) = std::env::var("OPENCLAW_WIRE_DUMP") else {
+        return;
+    };
+    let mut file = std::fs::File::options()
+        .create(true)
+        .append(true)
+        .open(path)
+        .unwrap();
+    let line = json!({ "wire": wire.as_str(), "body": body }).to_string() + "\n";
+    file.write_all(line.as_bytes()).unwrap();
 }

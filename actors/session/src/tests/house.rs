@@ -52,6 +52,8 @@ use crate::models::Chosen;
 use crate::models::Leased;
 use crate::router_spec;
 use crate::sessions_spec;
+use openclaw_provider::NoLease;
+use openclaw_provider::Want;
 
 /// What the model does when it is asked the next time.
 #[derive(Clone)]
@@ -74,6 +76,7 @@ pub(super) fn say(text: &'static str) -> Script {
 #[derive(Default)]
 pub(super) struct Scripted {
     scripts: Mutex<VecDeque<Script>>,
+    pub(super) fallbacks: Mutex<Vec<&'static str>>,
     pub(super) permits: Arc<()>,
 }
 
@@ -146,20 +149,26 @@ impl Model for Actor {
 
 impl Models for Scripted {
     fn choose(&self, _agent: &ResolvedAgent, wanted: Option<&str>) -> Result<Chosen, ModelError> {
+        let model = wanted.unwrap_or("fake/one").parse().unwrap();
+        let fallbacks = self.fallbacks.lock().unwrap().clone();
         Ok(Chosen {
-            model: wanted.unwrap_or("fake/one").parse().unwrap(),
-            api: "openai-completions".to_owned(),
             context_window: Some(1000),
-            max_tokens: None,
-            params: Value::Null,
+            fallbacks: fallbacks
+                .iter()
+                .map(|name| Chosen::plain(name.parse().unwrap(), "openai-completions"))
+                .collect(),
+            ..Chosen::plain(model, "openai-completions")
         })
     }
 
-    fn lease(&self, model: &ModelRef) -> BoxFuture<'static, Result<Leased, ModelError>> {
+    fn lease(&self, want: Want) -> BoxFuture<'static, Result<Leased, NoLease>> {
+        if !want.tried.is_empty() {
+            return Box::pin(async { Err(NoLease::Spent) }); // there is one account
+        }
         let script = self.scripts.lock().unwrap().pop_front();
         let client = Arc::new(Recorder {
             inner: Actor {
-                reference: model.clone(),
+                reference: want.model.clone(),
                 script: script.unwrap_or_else(|| say("ok")),
             },
         });
@@ -167,6 +176,7 @@ impl Models for Scripted {
         Box::pin(async move {
             Ok(Leased {
                 client,
+                account: "none".to_owned(),
                 report: Box::new(move |_| drop(permit)),
             })
         })
@@ -433,6 +443,17 @@ impl House {
     }
 
     /// The messages of the session's transcript as `role: text`.
+    /// The last message of the transcript, which is a model's.
+    pub(super) fn last_answer(&self) -> openclaw_protocol::message::AssistantMessage {
+        let entry = self.deps.ledger.session_entry(&key()).unwrap();
+        let id = entry["sessionId"].as_str().unwrap().to_owned();
+        let (_, line) = self.deps.ledger.transcript(&id, 0).pop().unwrap();
+        match serde_json::from_value(line["message"].clone()).unwrap() {
+            openclaw_protocol::Message::Assistant(message) => message,
+            other => panic!("not an answer: {other:?}"),
+        }
+    }
+
     pub(super) fn transcript(&self) -> Vec<String> {
         let entry = self.deps.ledger.session_entry(&key()).unwrap();
         let id = entry["sessionId"].as_str().unwrap().to_owned();

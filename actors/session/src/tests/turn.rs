@@ -290,3 +290,42 @@ async fn an_idle_session_gives_its_memory_back_and_comes_again() {
     assert_eq!(house.answer_to(&second).await, "two");
     ASKED.with(|asked| assert_eq!(asked.borrow()[1].messages.len(), 3));
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_next_of_the_chain_answers_and_the_answer_names_whom_it_stands_in_for() {
+    let slow = ModelError::new(ModelErrorKind::Overload, "one is busy");
+    let house = House::new([Script::Fail(slow), say("from two")]).await;
+    *house.models.fallbacks.lock().unwrap() = vec!["fake/two"];
+    let run = house.hear("hi").await;
+    assert_eq!(house.answer_to(&run).await, "from two");
+    let answer = house.last_answer();
+    assert_eq!((&*answer.provider, &*answer.model), ("fake", "two"));
+    let failover = &answer.extra["failover"];
+    assert_eq!(failover["instead"], "fake/one");
+    assert_eq!(failover["passed"][0]["model"], "fake/one");
+    assert_eq!(failover["passed"][0]["reason"], "overload");
+    assert_eq!(failover["passed"][0]["message"], "one is busy");
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_all_of_the_chain_fails_the_person_reads_which_and_why() {
+    let no = |kind, text: &str| Script::Fail(ModelError::new(kind, text));
+    let house = House::new([
+        no(ModelErrorKind::Auth, "one has no key"),
+        no(ModelErrorKind::ModelNotFound, "two is not there"),
+    ])
+    .await;
+    *house.models.fallbacks.lock().unwrap() = vec!["fake/two"];
+    let run = house.hear("hi").await;
+    let What::Failed { message: notice } = house.end_of(&run).await else {
+        panic!("not failed: {:?}", house.outline())
+    };
+    assert!(
+        notice.contains("- fake/one (auth): one has no key"),
+        "{notice}"
+    );
+    assert!(
+        notice.contains("- fake/two (model_not_found): two is not there"),
+        "{notice}"
+    );
+}

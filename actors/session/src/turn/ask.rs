@@ -16,21 +16,24 @@ impl Turn {
         messages.extend(prepared.history.iter().cloned());
         messages.push(prepared.user.clone());
         messages.extend(self.plan.said().iter().cloned());
-        let request = openclaw_provider::ModelRequest {
-            model: prepared.chosen.model.clone(),
+        let messages: Arc<[openclaw_protocol::Message]> = messages.into();
+        let chain = prepared.chosen.chain();
+        let requests = chain.map(|candidate| openclaw_provider::ModelRequest {
+            model: candidate.model.clone(),
             system: system.to_string(),
-            messages: messages.into(),
+            messages: Arc::clone(&messages),
             tools: tools.clone(),
-            max_tokens: prepared.chosen.max_tokens,
+            max_tokens: candidate.max_tokens,
             session: self.args.row.session.clone(),
-            params: step::params(&prepared),
-        };
+            params: step::params(candidate, prepared.thinking.as_deref()),
+        });
+        let requests = requests.collect();
         let task = Task::new(format!("call/{epoch}"))
             .kind("call")
             .deadline(self.left());
         let deps = &self.args.deps;
         let feed = self.args.feed.clone();
-        let future = call::run(deps.models.clone(), prepared.chosen.clone(), request, feed);
+        let future = call::run(deps.models.clone(), prepared.chosen.clone(), requests, feed);
         let id = ctx.task(task, future, move |ended| {
             TurnMail::CallEnded(epoch, Box::new(ended))
         });

@@ -7,6 +7,7 @@ use serde_json::Value;
 use serde_json::json;
 
 use super::*;
+use crate::models::Chosen;
 use crate::plan::Claim;
 use crate::plan::PastStep;
 
@@ -191,13 +192,17 @@ pub(super) fn claim(start: &TurnStart) -> Claim {
 }
 
 /// The parameters of a call: the model's own, and the thinking level.
-pub(super) fn params(prepared: &Prepared) -> Value {
-    let mut params = match &prepared.chosen.params {
+pub(super) fn params(chosen: &Chosen, thinking: Option<&str>) -> Value {
+    let mut params = match &chosen.params {
         Value::Object(params) => params.clone(),
         _ => serde_json::Map::new(),
     };
-    if prepared.thinking != "off" {
-        params.insert("thinking".to_owned(), json!(prepared.thinking));
+    // What a person said counts before the model's own setting, and that before the usual.
+    let usual = if chosen.reasoning { "low" } else { "off" };
+    match thinking {
+        Some(level) => drop(params.insert("thinking".to_owned(), json!(level))),
+        None if params.contains_key("thinking") => {}
+        None => drop(params.insert("thinking".to_owned(), json!(usual))),
     }
     Value::Object(params)
 }

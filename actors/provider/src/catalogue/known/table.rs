@@ -46,6 +46,7 @@ const USUAL: Known = Known {
     env: &[],
     default_model: "",
     quirks: PLAIN,
+    headers: &[],
     models: &[],
 };
 
@@ -386,6 +387,13 @@ pub(in crate::catalogue) const PROVIDERS: &[Known] = &[
     },
     Known {
         id: "github-copilot",
+        // It serves editors; these are the words by which it knows one.
+        headers: &[
+            ("copilot-integration-id", "vscode-chat"),
+            ("editor-version", "vscode/1.107.0"),
+            ("editor-plugin-version", "copilot-chat/0.35.0"),
+            ("openai-intent", "conversation-edits"),
+        ],
         name: "GitHub Copilot",
         base_url: "https://api.individual.githubcopilot.com",
         auth: Auth::SignIn,
