@@ -60,8 +60,7 @@ pub(crate) fn run(args: &RunArgs, shell: &Shell, loaded: &LoadedConfig) -> Comma
     let instance = Instance::claim(&lock, port.number)?;
     // Who has the port is found out before the ledger is opened; a port that is taken between here and there is
     // found out by the ingress.
-    let is_taken = std::net::TcpListener::bind(("127.0.0.1", port.number))
-        .is_err_and(|error| error.kind() == std::io::ErrorKind::AddrInUse);
+    let is_taken = is_taken(port.number);
     let runtime = openclaw_runtime::watchdog::build_runtime()
         .map_err(|error| CommandError::new(Kind::Io, format!("starting the runtime: {error}")))?;
     let outcome = runtime.block_on(async {
@@ -86,6 +85,16 @@ pub(crate) fn run(args: &RunArgs, shell: &Shell, loaded: &LoadedConfig) -> Comma
     runtime.shutdown_timeout(THREADS_WITHIN);
     drop(instance);
     outcome
+}
+
+/// Whether somebody listens on the port. Binds without listening: a client that came just now would be let in and then
+/// dropped.
+fn is_taken(port: u16) -> bool {
+    let bound = tokio::net::TcpSocket::new_v4().and_then(|socket| {
+        socket.set_reuseaddr(true)?;
+        socket.bind(SocketAddr::from(([127, 0, 0, 1], port)))
+    });
+    bound.is_err_and(|error| error.kind() == std::io::ErrorKind::AddrInUse)
 }
 
 /// Starts the tree, waits for a signal or its end, and ends it in order.

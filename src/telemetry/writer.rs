@@ -19,8 +19,8 @@ use super::record::Host;
 use super::record::Record;
 use super::redact::Redactor;
 
-/// Lines that may wait: a burst of a second at the rate a Raspberry Pi writes, some 2 MB at worst.
-const WAITING: usize = 4096;
+/// Lines that may wait: a burst of a quarter of a second at the rate a Raspberry Pi writes, some 500 KB at worst.
+const WAITING: usize = 1024;
 
 /// A handle on the writer; cheap to clone.
 #[derive(Clone)]

@@ -39,13 +39,13 @@ pub(super) enum Kind {
     Bool,
     Number {
         whole: bool,
-        bounds: Bounds,
+        bounds: Box<Bounds>,
     },
     Object,
-    List(Vec<Kind>),
+    List(Box<[Kind]>),
     /// A list of objects, whose keys stand below.
     Entries,
-    Words(Vec<&'static str>),
+    Words(Box<[&'static str]>),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -289,6 +289,9 @@ fn read_rule<'a>(lines: &'a [(usize, &'static str)]) -> (Rule, &'a [(usize, &'st
         }
         rest = behind;
     }
+    // The table is kept for the life of the process: a thousand rules, each without room to grow.
+    rule.kinds.shrink_to_fit();
+    rule.keys.shrink_to_fit();
     (rule, rest)
 }
 
@@ -318,7 +321,7 @@ fn read_kind(word: &'static str) -> Kind {
         return Kind::Entries;
     }
     if let Some(inside) = word.strip_prefix('[') {
-        return Kind::List(read_kinds(inside.trim_end_matches(']')));
+        return Kind::List(read_kinds(inside.trim_end_matches(']')).into());
     }
     if let Some(words) = word.strip_prefix('=') {
         return Kind::Words(words.split(',').collect());
@@ -330,11 +333,11 @@ fn read_kind(word: &'static str) -> Kind {
         _ => match (word.strip_prefix("int"), word.strip_prefix("num")) {
             (Some(bounds), _) => Kind::Number {
                 whole: true,
-                bounds: Bounds::read(bounds),
+                bounds: Box::new(Bounds::read(bounds)),
             },
             (None, Some(bounds)) => Kind::Number {
                 whole: false,
-                bounds: Bounds::read(bounds),
+                bounds: Box::new(Bounds::read(bounds)),
             },
             (None, None) => Kind::Any,
         },

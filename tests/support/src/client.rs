@@ -98,6 +98,7 @@ pub enum Refusal {
 #[derive(Debug)]
 pub struct Client {
     socket: WebSocketStream<TcpStream>,
+    patience: Duration,
     next_id: u64,
     events: VecDeque<Value>,
     responses: VecDeque<Value>,
@@ -136,6 +137,7 @@ impl Client {
         match within("the upgrade", client_async(request, stream)).await {
             Ok((socket, _)) => Ok(Self {
                 socket,
+                patience: PATIENCE,
                 next_id: 0,
                 events: VecDeque::new(),
                 responses: VecDeque::new(),
@@ -231,6 +233,13 @@ impl Client {
         }
     }
 
+    /// Waits longer for each frame than [`PATIENCE`].
+    #[must_use]
+    pub fn patient(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
     /// Waits for the gateway to close the socket; returns code and reason (1005 when there is none).
     pub async fn closed(&mut self) -> (u16, String) {
         loop {
@@ -257,7 +266,8 @@ impl Client {
             "closed while waiting for {what}: {:?}",
             self.closed
         );
-        match within(what, self.socket.next()).await {
+        let next = tokio::time::timeout(self.patience, self.socket.next()).await;
+        match next.unwrap_or_else(|_| panic!("waited {:?} for {what}", self.patience)) {
             Some(Ok(Message::Text(text))) => {
                 let frame: Value = serde_json::from_str(&text).expect("a frame is JSON");
                 match frame["type"].as_str() {

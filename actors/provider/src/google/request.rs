@@ -65,7 +65,7 @@ pub fn body(request: &ModelRequest, info: &ModelInfo) -> Value {
 
 fn config(request: &ModelRequest, info: &ModelInfo) -> Map<String, Value> {
     let mut config = Map::new();
-    if let Some(limit) = request.asked_limit() {
+    if let Some(limit) = request.limit(info) {
         config.insert("maxOutputTokens".into(), json!(limit));
     }
     for name in ["temperature", "topP"] {

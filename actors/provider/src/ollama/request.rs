@@ -46,7 +46,7 @@ pub fn body(request: &ModelRequest, info: &ModelInfo) -> Value {
     if let Some(window) = window.or(info.context_window.map(Value::from)) {
         options.insert("num_ctx".into(), window);
     }
-    if let Some(limit) = request.asked_limit() {
+    if let Some(limit) = request.limit(info) {
         options.insert("num_predict".into(), json!(limit));
     }
     for (ours, theirs) in [("temperature", "temperature"), ("topP", "top_p")] {

@@ -39,7 +39,7 @@ pub fn body(request: &ModelRequest, info: &ModelInfo) -> Value {
     if !request.tools.is_empty() {
         body.insert("tools".into(), request.tools.iter().map(tool).collect());
     }
-    if let Some(limit) = request.asked_limit() {
+    if let Some(limit) = request.limit(info) {
         let name = match quirks.completion_tokens_field {
             true => "max_completion_tokens",
             false => "max_tokens",

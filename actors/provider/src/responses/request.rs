@@ -52,7 +52,7 @@ pub fn body(request: &ModelRequest, info: &ModelInfo) -> Value {
     // A conversation stays with the machine that has its beginning in memory.
     body.insert("prompt_cache_key".into(), json!(cache_key(request)));
     if !is_codex {
-        if let Some(limit) = request.asked_limit() {
+        if let Some(limit) = request.limit(info) {
             body.insert("max_output_tokens".into(), json!(limit.max(LEAST)));
         }
         for (ours, theirs) in [("temperature", "temperature"), ("topP", "top_p")] {
