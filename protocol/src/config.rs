@@ -19,6 +19,7 @@ pub mod messages;
 pub mod models;
 pub mod path;
 pub mod redact;
+pub mod schema;
 pub mod section;
 pub mod session;
 pub mod telemetry;

@@ -4,6 +4,7 @@
 //! scope can't be routed.
 
 mod later;
+mod row;
 mod table;
 
 use serde_json::Value;
@@ -151,6 +152,8 @@ pub enum Access {
     ByVersion(Scope, Scope),
     /// It depends on the parameters.
     Dynamic(fn(&Value, Protocol) -> Scope),
+    /// No operator may call it: it belongs to nodes.
+    Node,
 }
 
 /// One method.
@@ -158,7 +161,7 @@ pub enum Access {
 pub struct Method {
     /// Its name.
     pub name: &'static str,
-    /// Which scope a call needs; the role is always `operator`.
+    /// Which scope a call needs, or that only nodes call it.
     pub access: Access,
     /// Its parameters.
     pub params: Fields,
@@ -176,7 +179,12 @@ impl Method {
         METHODS.iter().find(|method| method.name == name)
     }
 
-    /// The scope that this call needs.
+    /// Tells whether nodes call it, and only they.
+    pub fn is_of_nodes(&self) -> bool {
+        matches!(self.access, Access::Node)
+    }
+
+    /// The scope that a call of an operator needs.
     pub fn scope(&self, params: &Value, version: Protocol) -> Scope {
         match self.access {
             Access::Scope(scope) => scope,
@@ -185,6 +193,7 @@ impl Method {
                 Protocol::V4 => late,
             },
             Access::Dynamic(scope) => scope(params, version),
+            Access::Node => Scope::Admin,
         }
     }
 }

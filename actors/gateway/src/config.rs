@@ -12,7 +12,7 @@ mod load;
 mod shell;
 mod snapshot;
 mod source;
-mod store;
+pub(crate) mod store;
 mod substitute;
 
 #[cfg(test)]

@@ -181,6 +181,7 @@ pub(crate) fn assemble(options: &BootOptions, loaded: Arc<LoadedConfig>, ledger:
         models: models.clone(),
         ledger: ledger.clone(),
     };
+    let toolbox = Toolbox::new(Arc::new(facts));
     let (catalogue_of, catalogue_now) = (models.clone(), models.clone());
     let sessions = Arc::new(Deps {
         ledger: ledger.clone(),
@@ -189,7 +190,7 @@ pub(crate) fn assemble(options: &BootOptions, loaded: Arc<LoadedConfig>, ledger:
             directory: directory.clone(),
             catalogue: Arc::new(move || catalogue_of.now()),
         }),
-        toolbox: Toolbox::new(Arc::new(facts)),
+        toolbox: toolbox.clone(),
         events: Arc::new(hub.clone()),
         config: config_now.clone(),
         folders: Folders {
@@ -222,6 +223,7 @@ pub(crate) fn assemble(options: &BootOptions, loaded: Arc<LoadedConfig>, ledger:
         environment: options.environment.clone(),
         sessions: Sessions::new(sessions.clone()),
         catalogue: Arc::new(move || catalogue_now.now()),
+        toolbox,
         assets: options.assets,
         version: options.version.to_owned(),
         log_file: options.log_file.clone(),

@@ -8,6 +8,7 @@ mod render;
 mod run;
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
@@ -54,6 +55,10 @@ pub enum Audience {
     Readers,
     /// Those that asked to watch the supervision tree.
     Watchers,
+    /// Those that asked to hear of changes of sessions.
+    Listeners,
+    /// Operators with a right of their own: approvals, pairing.
+    Holders(Scope),
 }
 
 /// One connection, as the hub knows it.
@@ -69,6 +74,10 @@ pub struct Subscriber {
     pub takes_tools: bool,
     /// Whether it watches the supervision tree.
     pub watches_tree: bool,
+    /// Whether it hears of changes of sessions.
+    pub hears_sessions: bool,
+    /// The sessions whose messages it hears.
+    pub hears_messages: BTreeSet<SessionKey>,
 }
 
 /// An event for many.
@@ -84,6 +93,19 @@ pub struct Broadcast {
     pub is_stale_soon: bool,
     /// Whether the counters of presence and health stand beside it.
     pub has_state_version: bool,
+}
+
+impl Broadcast {
+    /// An event without a payload yet; a slow connection that must not miss it is closed.
+    pub fn to(audience: Audience, name: &'static str) -> Self {
+        Self {
+            name,
+            payload: Value::Null,
+            audience,
+            is_stale_soon: false,
+            has_state_version: false,
+        }
+    }
 }
 
 /// The hub; cheap to clone.
@@ -158,6 +180,34 @@ impl Hub {
         if let Some(subscriber) = self.lock().subscribers.get_mut(&connection) {
             subscriber.watches_tree = enabled;
         }
+    }
+
+    /// Lets a connection hear of changes of sessions, or not.
+    pub fn hear_sessions(&self, connection: u64, enabled: bool) {
+        if let Some(subscriber) = self.lock().subscribers.get_mut(&connection) {
+            subscriber.hears_sessions = enabled;
+        }
+    }
+
+    /// Lets a connection hear the messages of a session, or not.
+    pub fn hear_messages(&self, connection: u64, session: &SessionKey, enabled: bool) {
+        if let Some(subscriber) = self.lock().subscribers.get_mut(&connection) {
+            if enabled {
+                subscriber.hears_messages.insert(session.clone());
+            } else {
+                subscriber.hears_messages.remove(session);
+            }
+        }
+    }
+
+    /// Says that a session changed, to those who asked to hear it.
+    pub fn session_changed(&self, session: &SessionKey, reason: &str, now_ms: i64) {
+        self.broadcast(&Broadcast {
+            payload: json!({
+                "sessionKey": session, "agentId": session.agent(), "reason": reason, "ts": now_ms,
+            }),
+            ..Broadcast::to(Audience::Listeners, "sessions.changed")
+        });
     }
 
     /// Sends an event to all whom it concerns.
@@ -277,6 +327,11 @@ impl Hub {
         self.lock().runs.watch(run_id, now_ms)
     }
 
+    /// What a run has said so far, as it grows; the text of the whole run, cumulative.
+    pub fn follow_text(&self, run_id: &RunId, now_ms: i64) -> watch::Receiver<Arc<str>> {
+        self.lock().runs.entry(run_id, now_ms).follow()
+    }
+
     /// Runs of a session that have not ended.
     pub fn active_runs(&self, session: &SessionKey) -> Vec<RunId> {
         self.lock().runs.active(session)
@@ -303,6 +358,8 @@ impl Subscriber {
             Audience::Everyone => true,
             Audience::Readers => self.scopes.allows(Scope::Read),
             Audience::Watchers => self.watches_tree && self.scopes.allows(Scope::Read),
+            Audience::Listeners => self.hears_sessions && self.scopes.allows(Scope::Read),
+            Audience::Holders(scope) => self.scopes.allows(scope),
         }
     }
 
@@ -345,6 +402,7 @@ impl Events for Hub {
             let seq = run.agent_seq.max(1);
             fan.chat(seq, &chat, Loss::Never, &[Protocol::V3, Protocol::V4]);
         }
+        fan.session(run);
         run.observe(&event);
     }
 }

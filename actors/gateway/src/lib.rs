@@ -10,8 +10,10 @@
     )
 )]
 
+pub mod approval;
 pub mod config;
 mod crashes;
+pub mod cron;
 mod facts;
 pub mod gateway;
 pub mod health;
@@ -21,7 +23,10 @@ pub mod ingress;
 pub mod method;
 pub mod metrics;
 mod models;
+pub mod node;
 pub mod paths;
 pub mod presence;
 pub mod services;
+pub mod state_file;
 mod tree;
+pub mod wake_words;

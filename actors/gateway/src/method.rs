@@ -4,18 +4,43 @@
 //! from the protocol's table of methods and from nowhere else; what is not in the table can't be
 //! called by anyone.
 
+mod account;
 mod agent;
+mod agent_files;
 mod agents;
 mod channels;
 mod chat;
+mod commands;
 mod config;
+mod cron;
+mod exec_approval;
+mod exec_approvals;
+mod handler;
 mod health;
+mod heartbeat;
 mod history;
 mod logs;
 mod models;
+mod node;
+mod node_event;
+mod page;
+mod pairing;
+mod roster;
 mod run;
+mod schema;
+mod send;
+mod session;
+mod session_usage;
 mod sessions;
+mod skills;
 pub mod supervisor;
+mod system;
+mod tools;
+mod update;
+mod usage;
+mod voice;
+pub(crate) mod wake;
+mod wizard;
 
 use std::fmt;
 use std::sync::Arc;
@@ -23,11 +48,13 @@ use std::time::Duration;
 
 use openclaw_protocol::ErrorShape;
 use openclaw_protocol::Method;
+use openclaw_protocol::Protocol;
 use openclaw_protocol::Scope;
 use openclaw_protocol::method::METHODS;
 use openclaw_runtime::BoxFuture;
 use serde_json::Value;
 
+use self::handler::handler;
 use crate::ingress::principal::Principal;
 use crate::ingress::principal::Role;
 use crate::services::Phase;
@@ -35,21 +62,6 @@ use crate::services::Services;
 
 /// How long a request may take unless its method says otherwise.
 const DEADLINE: Duration = Duration::from_secs(60);
-
-/// Methods that only nodes call; they arrive with the nodes themselves.
-const NODE_METHODS: [&str; 11] = [
-    "node.invoke.result",
-    "node.invoke.progress",
-    "node.event",
-    "node.pending.pull",
-    "node.pending.ack",
-    "node.pending.drain",
-    "node.pluginSurface.refresh",
-    "node.pluginTools.update",
-    "node.skills.update",
-    "node.runnerInventory.update",
-    "skills.bins",
-];
 
 /// One call.
 pub struct Call {
@@ -92,48 +104,12 @@ pub enum Outcome {
 
 type Handler = fn(Call) -> Outcome;
 
-/// The handler of a method.
-fn handler(method: &str) -> Option<Handler> {
-    Some(match method {
-        "health" => health::health,
-        "status" => health::status,
-        "system-presence" => health::presence,
-        "logs.tail" => logs::tail,
-        "channels.status" => channels::status,
-        "config.get" => config::get,
-        "config.set" => config::set,
-        "config.patch" => config::patch,
-        "models.list" => models::list,
-        "agents.list" => agents::list,
-        "sessions.list" => sessions::list,
-        "sessions.preview" => sessions::preview,
-        "sessions.patch" => sessions::patch,
-        "sessions.reset" => sessions::reset,
-        "sessions.delete" => sessions::delete,
-        "agent" => agent::agent,
-        "agent.wait" => agent::wait,
-        "chat.history" => history::history,
-        "chat.send" => chat::send,
-        "chat.abort" => chat::abort,
-        "chat.inject" => chat::inject,
-        "supervisor.tree" => supervisor::tree,
-        "supervisor.watch" => supervisor::watch,
-        "supervisor.crash" => supervisor::crash,
-        "supervisor.restart" => supervisor::restart,
-        "supervisor.stop" => supervisor::stop,
-        "supervisor.park" => supervisor::park,
-        "supervisor.unpark" => supervisor::unpark,
-        #[cfg(feature = "chaos")]
-        "supervisor.chaos" => supervisor::chaos,
-        _ => return None,
-    })
-}
-
-/// Methods that are listed in the greeting.
-pub fn advertised() -> Vec<&'static str> {
+/// Methods that are listed in the greeting of a version.
+pub fn advertised(version: Protocol) -> Vec<&'static str> {
     METHODS
         .iter()
-        .filter(|method| method.is_advertised && handler(method.name).is_some())
+        .filter(|method| method.is_advertised && method.since <= version)
+        .filter(|method| handler(method.name).is_some())
         .map(|method| method.name)
         .collect()
 }
@@ -148,20 +124,19 @@ pub fn dispatch(method: &str, call: Call) -> Outcome {
 
 fn route(name: &str, call: &Call) -> Result<Handler, ErrorShape> {
     let caller = &call.principal;
-    let is_node_method = NODE_METHODS.contains(&name);
-    match caller.role {
-        Role::Operator if !is_node_method => {}
-        role => {
-            let message = format!("unauthorized role: {}", role.as_str());
-            return Err(ErrorShape::invalid(message));
-        }
+    let known = Method::find(name);
+    let is_of_nodes = known.is_some_and(Method::is_of_nodes);
+    if is_of_nodes != (caller.role == Role::Node) {
+        let message = format!("unauthorized role: {}", caller.role.as_str());
+        return Err(ErrorShape::invalid(message));
     }
-    let method = Method::find(name);
+    // What came later does not exist for clients that were there before.
+    let method = known.filter(|method| method.since <= caller.version);
     // Without a declared scope a method needs the highest one, and then does not exist.
     let scope = method.map_or(Scope::Admin, |method| {
         method.scope(&call.params, caller.version)
     });
-    if !caller.scopes.allows(scope) {
+    if !is_of_nodes && !caller.scopes.allows(scope) {
         return Err(ErrorShape::missing_scope(scope, caller.version));
     }
     let (Some(method), Some(handler)) = (method, handler(name)) else {

@@ -138,6 +138,44 @@ impl Presence {
         true
     }
 
+    /// Takes what a program says of itself without a connection of its own.
+    pub fn note(&self, said: &Value, now_ms: i64) {
+        let text = |name: &str| {
+            said.get(name)
+                .and_then(Value::as_str)
+                .filter(|t| !t.is_empty())
+        };
+        let named = ["deviceId", "instanceId", "host", "ip"];
+        let Some(key) = named
+            .iter()
+            .find_map(|name| text(name))
+            .or_else(|| text("text"))
+        else {
+            return;
+        };
+        let mut value = said.clone();
+        if let Value::Object(value) = &mut value {
+            value.insert("ts".to_owned(), json!(now_ms));
+        }
+        let mut entries = self.lock();
+        if let Some(entry) = entries.iter_mut().find(|entry| entry.key == key) {
+            entry.changed_at_ms = now_ms;
+            if let (Value::Object(known), Value::Object(new)) = (&mut entry.value, value) {
+                known.extend(new);
+            }
+            return;
+        }
+        if entries.len() >= ENTRIES {
+            entries.remove(0);
+        }
+        entries.push(Entry {
+            key: key.to_owned(),
+            connections: 0,
+            changed_at_ms: now_ms,
+            value,
+        });
+    }
+
     /// Everyone present, the gateway first.
     pub fn list(&self, now_ms: i64) -> Value {
         let mut entries = self.lock();

@@ -19,10 +19,13 @@ use openclaw_provider::Catalogue;
 use openclaw_runtime::Directory;
 use openclaw_session::Intake;
 use openclaw_session::Sessions;
+use openclaw_tool::Toolbox;
 use tokio::sync::watch;
 
+use crate::approval::ApprovalDesk;
 use crate::config::Environment;
 use crate::config::LoadedConfig;
+use crate::cron::CronBoard;
 use crate::gateway::Asset;
 use crate::gateway::Overrides;
 use crate::health::HealthBoard;
@@ -30,8 +33,11 @@ use crate::hub::Hub;
 use crate::ingress::auth::AuthPolicy;
 use crate::ingress::limiter::Limiter;
 use crate::metrics::Meters;
+use crate::node::NodeDesk;
 use crate::paths::Paths;
 use crate::presence::Presence;
+use crate::state_file::StateFile;
+use crate::wake_words::WakeWords;
 
 /// Finds a file of the page by its path without a leading slash.
 pub type Assets = fn(&str) -> Option<Asset>;
@@ -74,6 +80,8 @@ pub struct Parts {
     pub sessions: Sessions,
     /// Which models there are now.
     pub catalogue: CatalogueNow,
+    /// What agents can do.
+    pub toolbox: Toolbox,
     /// Who hears what.
     pub hub: Hub,
     /// How the accounts are.
@@ -106,6 +114,8 @@ pub struct Services {
     pub sessions: Sessions,
     /// Which models there are now.
     pub catalogue: CatalogueNow,
+    /// What agents can do.
+    pub toolbox: Toolbox,
     /// Who hears what.
     pub hub: Hub,
     /// How the accounts are.
@@ -128,6 +138,16 @@ pub struct Services {
     pub started: Instant,
     /// Names this process among all that ever ran.
     pub boot_id: String,
+    /// The jobs that run by the clock.
+    pub cron: CronBoard,
+    /// Commands that wait for somebody's yes.
+    pub approvals: ApprovalDesk,
+    /// The devices that offer their abilities.
+    pub nodes: NodeDesk,
+    /// The rules about commands.
+    pub exec_rules: StateFile,
+    /// The words that wake a listening device.
+    pub wake_words: WakeWords,
     limiter: Mutex<Limiter>,
     phase: AtomicU8,
 }
@@ -145,6 +165,11 @@ impl Services {
             started_at_ms,
             started: Instant::now(),
             boot_id,
+            cron: CronBoard::default(),
+            approvals: ApprovalDesk::default(),
+            nodes: NodeDesk::new(&parts.paths.state_dir),
+            exec_rules: StateFile::new(parts.paths.state_dir.join("exec-approvals.json")),
+            wake_words: WakeWords::load(&parts.paths.state_dir),
             limiter: Mutex::default(),
             phase: AtomicU8::new(Phase::Starting as u8),
             directory: parts.directory,
@@ -156,6 +181,7 @@ impl Services {
             intake: parts.intake,
             sessions: parts.sessions,
             catalogue: parts.catalogue,
+            toolbox: parts.toolbox,
             hub: parts.hub,
             accounts: parts.accounts,
             assets: parts.assets,

@@ -14,6 +14,7 @@ use openclaw_session::{router_spec, sessions_spec};
 
 use crate::config::ConfigActor;
 use crate::crashes::CrashKeeper;
+use crate::cron::Scheduler;
 use crate::house::{House, HouseKeeper};
 use crate::ingress;
 use crate::models::ModelsActor;
@@ -48,6 +49,7 @@ pub(crate) fn tree(
         sessions_spec(house.sessions.clone()).shutdown(Shutdown::Within(TURNS_END)),
         router_spec(house.sessions.clone()),
         channels(house, accounts),
+        Scheduler::spec(house.services.clone()),
         ingress::spec(&house.services, &house.listening),
         HouseKeeper::spec(house.clone()),
         // Last, so that its end takes nobody along: what it keeps is in memory as well.

@@ -141,6 +141,13 @@ impl Known {
         keys.map(|(name, _)| *name)
     }
 
+    /// The rule of keys of any name below `rule`.
+    pub(super) fn any_below<'a>(&'a self, rule: &'a Rule) -> Option<&'a Rule> {
+        let shared = rule.shared.and_then(|name| self.shared.get(name));
+        let shared = shared.and_then(|shared| shared.any_key.as_deref());
+        rule.any_key.as_deref().or(shared)
+    }
+
     /// The names below `rule` that must be there.
     pub(super) fn required<'a>(&'a self, rule: &'a Rule) -> impl Iterator<Item = &'static str> {
         let shared = rule.shared.and_then(|name| self.shared.get(name));
@@ -226,6 +233,18 @@ impl Bounds {
             && self.at_least.is_none_or(|bound| number >= bound)
             && self.above.is_none_or(|bound| number > bound)
             && self.at_most.is_none_or(|bound| number <= bound)
+    }
+
+    /// The bounds as a JSON Schema names them.
+    pub(super) fn schema(self) -> impl Iterator<Item = (&'static str, f64)> {
+        let named = [
+            ("minimum", self.at_least),
+            ("exclusiveMinimum", self.above),
+            ("maximum", self.at_most),
+        ];
+        named
+            .into_iter()
+            .filter_map(|(name, bound)| Some((name, bound?)))
     }
 
     fn describe(self, whole: bool) -> String {

@@ -33,6 +33,9 @@ pub struct Inbound {
     /// The thinking level of this turn only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub thinking: Option<String>,
+    /// Tools of the client that asks: a call of one ends the turn, and the client makes it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub client_tools: Vec<crate::ToolSpec>,
     /// Whether the answer also goes out over the session's channel.
     pub deliver: bool,
 }

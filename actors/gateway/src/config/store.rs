@@ -100,7 +100,7 @@ fn back_up(path: &Path, current: &str, before: Before) -> io::Result<()> {
 
 /// Writes a file beside and moves it into place, so that a reader or a power cut sees the old or
 /// the new text and nothing between.
-fn replace(path: &Path, text: &str) -> io::Result<()> {
+pub(crate) fn replace(path: &Path, text: &str) -> io::Result<()> {
     let suffix = uuid::Uuid::new_v4().simple().to_string();
     let suffix = suffix.get(..8).unwrap_or_default();
     let temporary = beside(path, &format!("{}.{suffix}.tmp", std::process::id()));
@@ -128,7 +128,7 @@ fn options() -> fs::OpenOptions {
     options
 }
 
-fn make_folder(path: &Path) -> io::Result<()> {
+pub(crate) fn make_folder(path: &Path) -> io::Result<()> {
     let Some(folder) = path.parent().filter(|folder| !folder.is_dir()) else {
         return Ok(());
     };

@@ -5,6 +5,9 @@ use std::sync::Arc;
 
 use openclaw_protocol::Protocol;
 use openclaw_session::SessionEvent;
+use openclaw_session::What;
+use openclaw_session::event::Phase;
+use serde_json::json;
 
 use super::Audience;
 use super::Subscriber;
@@ -109,6 +112,49 @@ impl Fan<'_> {
         };
         let early = self.early_numbering(versions);
         send(self.readers(), early, &render, versions);
+    }
+
+    /// Tells those who listen to sessions that a run began or ended, and what was said in the end.
+    pub(super) fn session(&mut self, run: &Run) {
+        let event = self.event;
+        let (reason, phase) = match &event.what {
+            What::Lifecycle(Phase::Start { .. }) => ("agent.run.started", "start"),
+            What::Final { .. } | What::Aborted { .. } => ("agent.input.settled", "end"),
+            What::Failed { .. } => ("agent.input.settled", "error"),
+            _ => return,
+        };
+        let changed = json!({
+            "sessionKey": event.session,
+            "agentId": event.agent,
+            "reason": reason,
+            "phase": phase,
+            "runId": event.run_id,
+            "ts": event.at_ms,
+        });
+        let render = |_| Event::new("sessions.changed", changed.to_string());
+        let listeners = self.subscribers.values();
+        let listeners = listeners.filter(|subscriber| subscriber.hears(Audience::Listeners));
+        let late = [Protocol::V4];
+        send(listeners, Numbering::Unnumbered, &render, &late);
+        let What::Final {
+            message: Some(message),
+            ..
+        } = &event.what
+        else {
+            return;
+        };
+        let said = json!({
+            "sessionKey": event.session,
+            "agentId": event.agent,
+            "message": message,
+            "messageId": format!("{}:{}", event.run_id, run.agent_seq),
+        });
+        let render = |_| Event::new("session.message", said.to_string());
+        let listeners = self.subscribers.values().filter(|subscriber| {
+            subscriber.hears(Audience::Readers)
+                && subscriber.hears_messages.contains(&event.session)
+        });
+        send(listeners, Numbering::Unnumbered, &render, &late);
     }
 
     fn readers(&self) -> impl Iterator<Item = &Subscriber> {

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use openclaw_protocol::Content;
 use openclaw_protocol::RunId;
 use openclaw_protocol::SessionKey;
 use openclaw_protocol::StopReason;
@@ -25,6 +26,8 @@ pub enum RunEnd {
     Answered {
         /// The answer's text; `None` for a silent answer.
         text: Option<String>,
+        /// Calls that are the client's to make.
+        calls: Vec<Content>,
         /// Tokens of the whole run.
         usage: Option<Usage>,
         /// Why the last answer ended.
@@ -65,6 +68,8 @@ pub struct RunView {
 #[derive(Debug)]
 pub(super) struct Run {
     view: watch::Sender<RunView>,
+    /// The text so far, for those who follow it without a connection.
+    said: watch::Sender<Arc<str>>,
     /// Connections that want its tool events.
     pub(super) tool_listeners: Vec<u64>,
     /// Earlier messages of the run and the current one, as protocol 4 shows them.
@@ -89,10 +94,21 @@ pub(super) struct Runs {
     runs: HashMap<RunId, Run>,
 }
 
+fn calls(message: Option<&openclaw_protocol::Message>) -> Vec<Content> {
+    let content = message
+        .map(openclaw_protocol::Message::content)
+        .unwrap_or_default();
+    let calls = content
+        .iter()
+        .filter(|part| matches!(part, Content::ToolCall { .. }));
+    calls.cloned().collect()
+}
+
 impl Run {
     fn new(now_ms: i64) -> Self {
         Self {
             view: watch::Sender::new(RunView::default()),
+            said: watch::Sender::new(Arc::from("")),
             tool_listeners: Vec::new(),
             joined: String::new(),
             current_at: 0,
@@ -119,7 +135,15 @@ impl Run {
         self.joined.truncate(self.current_at);
         self.joined.push_str(text);
         self.current = Arc::clone(text);
+        if self.said.receiver_count() > 0 {
+            self.said.send_replace(Arc::from(self.joined.as_str()));
+        }
         (self.joined.clone(), delta)
+    }
+
+    /// Follows the text as it grows.
+    pub(super) fn follow(&self) -> watch::Receiver<Arc<str>> {
+        self.said.subscribe()
     }
 
     /// The current message.
@@ -150,7 +174,11 @@ impl Run {
                 stop_reason,
                 model,
             } => Some(RunEnd::Answered {
-                text: message.as_ref().map(openclaw_protocol::Message::text),
+                text: message
+                    .as_ref()
+                    .map(openclaw_protocol::Message::text)
+                    .filter(|text| !text.is_empty()),
+                calls: calls(message.as_ref()),
                 usage: *usage,
                 stop_reason: stop_reason.clone(),
                 model: model.clone(),

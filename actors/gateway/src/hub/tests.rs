@@ -48,6 +48,8 @@ impl Stage {
             scopes: scopes.iter().copied().collect::<Scopes>(),
             takes_tools: true,
             watches_tree: false,
+            hears_sessions: false,
+            hears_messages: Default::default(),
         };
         self.hub.subscribe(id, subscriber);
         shared

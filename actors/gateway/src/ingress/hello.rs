@@ -22,17 +22,30 @@ pub const EARLY_LIMIT: usize = 64 * 1024;
 /// Pictures and files that travel in messages.
 const ATTACHMENT_LIMIT: usize = 5_000_000;
 
-/// Events that are sent.
-const EVENTS: [&str; 8] = [
+/// Events that both versions know.
+const EVENTS: [&str; 18] = [
     "connect.challenge",
     "agent",
     "chat",
     "presence",
     "tick",
+    "talk.mode",
     "shutdown",
     "health",
+    "cron",
+    "node.pair.requested",
+    "node.pair.resolved",
+    "device.pair.requested",
+    "device.pair.resolved",
+    "voicewake.changed",
+    "exec.approval.requested",
+    "exec.approval.resolved",
     "supervisor",
+    "heartbeat",
 ];
+
+/// Events that came with protocol 4.
+const LATE_EVENTS: [&str; 2] = ["sessions.changed", "session.message"];
 
 /// The largest message a client may send once it is admitted.
 pub fn max_payload(version: Protocol) -> usize {
@@ -55,7 +68,7 @@ pub fn hello(services: &Services, principal: &Principal, connection_id: &str) ->
     let version = principal.version;
     let is_late = version == Protocol::V4;
     let mut server = json!({ "version": services.version, "connId": connection_id });
-    let mut features = json!({ "methods": method::advertised(), "events": EVENTS });
+    let mut features = json!({ "methods": method::advertised(version), "events": events(version) });
     let mut policy = json!({
         "maxPayload": max_payload(version),
         "maxBufferedBytes": max_buffered(version),
@@ -82,6 +95,14 @@ pub fn hello(services: &Services, principal: &Principal, connection_id: &str) ->
     }
     set(&mut hello, "policy", policy);
     hello
+}
+
+fn events(version: Protocol) -> Vec<&'static str> {
+    let late: &[&str] = match version {
+        Protocol::V3 => &[],
+        Protocol::V4 => &LATE_EVENTS,
+    };
+    EVENTS.iter().chain(late).copied().collect()
 }
 
 fn snapshot(services: &Services, principal: &Principal) -> Value {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use openclaw_ledger::Accepted;
 use openclaw_protocol::AccountKey;
 use openclaw_protocol::AgentId;
+use openclaw_protocol::Content;
 use openclaw_protocol::ErrorShape;
 use openclaw_protocol::Protocol;
 use openclaw_protocol::Route;
@@ -125,6 +126,10 @@ fn result(run_id: &RunId, view: &RunView, version: Protocol) -> Answer {
     let Some(end) = view.end.as_deref() else {
         return Err(ErrorShape::unavailable("the run has not ended").into());
     };
+    let calls: &[Content] = match end {
+        RunEnd::Answered { calls, .. } => calls,
+        _ => &[],
+    };
     let (text, is_aborted, usage, model) = match end {
         RunEnd::Failed { message } => return Err(failed(run_id, message)),
         RunEnd::Answered {
@@ -163,12 +168,28 @@ fn result(run_id: &RunId, view: &RunView, version: Protocol) -> Answer {
             "meta": { "durationMs": duration, "agentMeta": agent_meta, "aborted": is_aborted },
         },
     });
+    if !calls.is_empty()
+        && let Some(Value::Object(meta)) = payload.pointer_mut("/result/meta")
+    {
+        let calls: Vec<Value> = calls.iter().filter_map(pending_call).collect();
+        meta.insert("stopReason".to_owned(), json!("tool_calls"));
+        meta.insert("pendingToolCalls".to_owned(), json!(calls));
+    }
     if version == Protocol::V4
         && let (Value::Object(payload), RunEnd::Answered { stop_reason, .. }) = (&mut payload, end)
     {
         payload.insert("stopReason".to_owned(), json!(stop_reason));
     }
     Ok(payload)
+}
+
+/// A call that the client makes, with its arguments as text.
+fn pending_call(part: &Content) -> Option<Value> {
+    let part = serde_json::to_value(part).ok()?;
+    let arguments = part.get("arguments").map(Value::to_string);
+    Some(json!({
+        "id": part.get("id"), "name": part.get("name"), "arguments": arguments.unwrap_or_default(),
+    }))
 }
 
 fn failed(run_id: &RunId, message: &str) -> Refused {
@@ -233,11 +254,11 @@ async fn session(call: &Call) -> Result<SessionKey, ErrorShape> {
         let is_it = |entry: &Entry| entry::session_id(entry) == Some(id);
         let listed = call.services.sessions.list(&Default::default()).await;
         let found = listed.into_iter().find(|listed| is_it(&listed.entry));
-        return found.map(|listed| listed.key).ok_or_else(|| {
-            params(&format!(
-                "no session has the id \"{id}\": `openclaw sessions` lists them"
-            ))
-        });
+        return match found {
+            Some(listed) => Ok(listed.key),
+            // An id that nothing has yet names a conversation that begins with this message.
+            None => SessionKey::expand(id, &agent).map_err(|error| params(&error.to_string())),
+        };
     }
     if let Some(to) = call.text("to") {
         let scope = config.session.or_default().dm_scope;

@@ -1,5 +1,6 @@
-//! `agents.list`.
+//! `agents.list` and `agent.identity.get`.
 
+use openclaw_protocol::AgentId;
 use openclaw_protocol::Protocol;
 use serde_json::Map;
 use serde_json::Value;
@@ -9,6 +10,66 @@ use super::Call;
 use super::Outcome;
 
 pub(super) fn list(call: Call) -> Outcome {
+    Outcome::now(Ok(listed(&call)))
+}
+
+/// How an agent presents itself; the assistant's name of the page where it has none.
+pub(super) fn identity(call: Call) -> Outcome {
+    let config = call.services.configuration();
+    let named = match (call.text("agentId"), call.text("sessionKey")) {
+        (Some(agent), _) => AgentId::parse(agent).map_err(super::run::invalid),
+        (None, Some(key)) => super::run::session(&call, key).map(|key| key.agent()),
+        (None, None) => Ok(config.agents.default_id()),
+    };
+    let id = match named {
+        Ok(id) => id,
+        Err(error) => return Outcome::now(Err(error)),
+    };
+    let agent = config.agents.resolve(&id);
+    let assistant = |name: &str| {
+        let ui = config
+            .tree
+            .value()
+            .pointer(&format!("/ui/assistant/{name}"));
+        ui.and_then(Value::as_str).map(str::to_owned)
+    };
+    let own = agent.as_ref().map(|agent| &agent.identity);
+    let own_name = own.and_then(|own| own.name.clone());
+    let own_name = own_name.or_else(|| agent.as_ref().and_then(|agent| agent.name.clone()));
+    let name = own_name.clone().or_else(|| assistant("name"));
+    let emoji = own.and_then(|own| own.emoji.clone());
+    let avatar = own
+        .and_then(|own| own.avatar.clone())
+        .or_else(|| assistant("avatar"));
+    let avatar = avatar
+        .or_else(|| emoji.clone())
+        .unwrap_or_else(|| "A".to_owned());
+    let mut identity = json!({
+        "agentId": id,
+        "name": name.clone().unwrap_or_else(|| "Assistant".to_owned()),
+        "avatar": avatar,
+    });
+    if let Value::Object(identity) = &mut identity {
+        if let Some(emoji) = emoji {
+            identity.insert("emoji".to_owned(), json!(emoji));
+        }
+        if let Some(theme) = own.and_then(|own| own.theme.clone()) {
+            identity.insert("theme".to_owned(), json!(theme));
+        }
+        if call.principal.version == Protocol::V4 {
+            let source = match (own_name, name) {
+                (Some(_), _) => "agent",
+                (None, Some(_)) => "config",
+                (None, None) => "default",
+            };
+            identity.insert("nameSource".to_owned(), json!(source));
+        }
+    }
+    Outcome::now(Ok(identity))
+}
+
+/// The agents that there are.
+pub(super) fn listed(call: &Call) -> Value {
     let services = &call.services;
     let config = services.configuration();
     let is_late = call.principal.version == Protocol::V4;
@@ -51,10 +112,15 @@ pub(super) fn list(call: Call) -> Outcome {
             Value::Object(row)
         })
         .collect();
-    Outcome::now(Ok(json!({
+    let mut answer = json!({
         "defaultId": config.agents.default_id(),
         "mainKey": "main",
         "scope": "per-sender",
         "agents": agents,
-    })))
+    });
+    if is_late && let Value::Object(answer) = &mut answer {
+        answer.insert("ownership".to_owned(), json!("sole"));
+        answer.insert("selectionRequired".to_owned(), json!(false));
+    }
+    answer
 }

@@ -1,4 +1,4 @@
-//! `config.get`, `config.set`, `config.patch`.
+//! `config.get`, `config.set`, `config.patch`, `config.apply`.
 
 use openclaw_protocol::ErrorCode;
 use openclaw_protocol::ErrorShape;
@@ -25,6 +25,11 @@ pub(super) fn patch(call: Call) -> Outcome {
     change(call, edit::patch)
 }
 
+/// A change is taken up by itself, so applying a file is the same as setting it.
+pub(super) fn apply(call: Call) -> Outcome {
+    change(call, edit::replace)
+}
+
 type Edit =
     fn(&crate::paths::Paths, &config::Environment, &str, Option<&str>) -> Result<Change, EditError>;
 
@@ -32,20 +37,31 @@ type Edit =
 fn change(call: Call, edit: Edit) -> Outcome {
     Outcome::later(async move {
         let services = &call.services;
-        let raw = call.text("raw").unwrap_or_default();
-        let base = call.text("baseHash");
-        let change = edit(&services.paths, &services.environment, raw, base).map_err(refused)?;
+        let (paths, environment) = (services.paths.clone(), services.environment.clone());
+        let raw = call.text("raw").unwrap_or_default().to_owned();
+        let base = call.text("baseHash").map(str::to_owned);
+        let editing =
+            tokio::task::spawn_blocking(move || edit(&paths, &environment, &raw, base.as_deref()));
+        let edited = editing
+            .await
+            .map_err(|error| ErrorShape::unavailable(error.to_string()))?;
+        let change = edited.map_err(refused)?;
+        let changed: Vec<String> = change.changed.iter().map(ToString::to_string).collect();
+        if change.is_written {
+            // Each change names its author.
+            tracing::info!(client = %call.principal.client.id, paths = ?changed, "a client changed the configuration");
+        }
         Ok(json!({
             "ok": true,
             "path": change.after.path,
             "hash": change.after.hash,
             "config": redact::redact(change.after.config.tree.value()),
-            "changedPaths": change.changed.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "changedPaths": changed,
         }))
     })
 }
 
-fn refused(error: EditError) -> ErrorShape {
+pub(super) fn refused(error: EditError) -> ErrorShape {
     match &error {
         EditError::Invalid(issues) => {
             let issues: Vec<Value> = issues

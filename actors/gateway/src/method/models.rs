@@ -27,6 +27,22 @@ pub(super) fn list(call: Call) -> Outcome {
     })))
 }
 
+/// Which providers have what they need to be asked.
+pub(super) fn auth_status(call: Call) -> Outcome {
+    let catalogue = (call.services.catalogue)();
+    let providers: std::collections::BTreeSet<String> = catalogue
+        .usable()
+        .map(|entry| entry.endpoint.provider.to_string())
+        .collect();
+    let providers: Vec<Value> = providers
+        .iter()
+        .map(|provider| json!({ "provider": provider, "status": "ok" }))
+        .collect();
+    Outcome::now(Ok(json!({
+        "ts": crate::services::now_ms(), "providers": providers, "providerCapabilities": [],
+    })))
+}
+
 /// The model that answers when a session has no other.
 pub(super) fn defaults(services: &Services) -> Value {
     let catalogue = (services.catalogue)();

@@ -9,6 +9,7 @@ use openclaw_protocol::Inbound;
 use openclaw_protocol::Route;
 use openclaw_protocol::RunId;
 use openclaw_protocol::SessionKey;
+use openclaw_protocol::ToolSpec;
 use openclaw_protocol::message::Attachment;
 use openclaw_session::SessionError;
 use serde_json::Value;
@@ -69,12 +70,21 @@ pub(super) fn row(
             extra_system_prompt: call.text("extraSystemPrompt").map(str::to_owned),
             thinking: call.text("thinking").map(str::to_owned),
             deliver: call.flag("deliver").unwrap_or(false),
+            client_tools: client_tools(call)?,
             ..Inbound::default()
         },
         reply,
         received_at_ms: now,
         traceparent: call.traceparent.clone(),
     })
+}
+
+/// Tools that the client itself runs.
+fn client_tools(call: &Call) -> Result<Vec<ToolSpec>, ErrorShape> {
+    let listed = call.params.get("clientTools").and_then(Value::as_array);
+    let tools = listed.into_iter().flatten();
+    let read = tools.map(|tool| serde_json::from_value(tool.clone()));
+    read.collect::<Result<_, _>>().map_err(invalid)
 }
 
 fn attachments(call: &Call) -> Result<Vec<Attachment>, ErrorShape> {

@@ -16,6 +16,8 @@ use crate::services::now_ms;
 /// Messages of a preview unless told otherwise.
 const PREVIEW_ITEMS: u64 = 12;
 const PREVIEW_CHARS: u64 = 240;
+/// Lines a conversation may have before it is long.
+const COMPACT_LINES: u64 = 400;
 
 /// Parameters of a patch that say which session, or what the caller expects of it.
 const NOT_FIELDS: [&str; 2] = ["key", "agentId"];
@@ -127,6 +129,7 @@ pub(super) fn patch(call: Call) -> Outcome {
             .map(|(name, value)| (name.clone(), value.clone()))
             .collect();
         let entry = sessions.patch(&key, &fields).await.map_err(run::refused)?;
+        call.services.hub.session_changed(&key, "patch", now_ms());
         let resolved = sessions.resolved_model(&key, &entry);
         let resolved =
             resolved.map(|(provider, model)| json!({ "modelProvider": provider, "model": model }));
@@ -150,6 +153,7 @@ pub(super) fn reset(call: Call) -> Outcome {
             .reset(&key)
             .await
             .map_err(run::refused)?;
+        call.services.hub.session_changed(&key, "reset", now_ms());
         Ok(json!({ "ok": true, "key": key, "entry": entry }))
     })
 }
@@ -161,9 +165,36 @@ pub(super) fn delete(call: Call) -> Outcome {
         let with_transcript = call.flag("deleteTranscript").unwrap_or(true);
         let deleted = call.services.sessions.delete(&key, with_transcript).await;
         let deleted = deleted.map_err(run::refused)?;
+        call.services.hub.session_changed(&key, "delete", now_ms());
         Ok(json!({
             "ok": true, "key": key, "deleted": deleted.deleted, "archived": deleted.archived,
         }))
+    })
+}
+
+/// Conversations are not summed up yet; one that is short enough needs nothing.
+pub(super) fn compact(call: Call) -> Outcome {
+    Outcome::later(async move {
+        let key = run::session(&call, call.text("key").unwrap_or_default())?;
+        let most = call.number("maxLines").unwrap_or(COMPACT_LINES);
+        let entry = call
+            .services
+            .sessions
+            .entry(&key)
+            .await
+            .map_err(run::refused)?;
+        let id = entry.as_ref().and_then(openclaw_session::entry::session_id);
+        let Some(id) = id else {
+            return Ok(json!({
+                "ok": true, "key": key, "compacted": false, "reason": "no sessionId",
+            }));
+        };
+        let lines = call.services.ledger.transcript_len(id);
+        if lines <= most {
+            return Ok(json!({ "ok": true, "key": key, "compacted": false, "kept": lines }));
+        }
+        let message = "this gateway can't shorten a conversation yet: begin a new one with /new";
+        Err(openclaw_protocol::ErrorShape::unavailable(message))
     })
 }
 

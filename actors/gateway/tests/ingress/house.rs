@@ -256,6 +256,7 @@ impl House {
             intake: Intake::new(ledger.clone(), directory.clone()),
             sessions: Sessions::new(Arc::clone(&deps)),
             catalogue: Arc::new(move || Arc::clone(&catalogue)),
+            toolbox: Toolbox::empty().with(Arc::new(openclaw_tool::CurrentTime::default())),
             hub,
             accounts: StatusBoard::default(),
             assets,
@@ -266,6 +267,7 @@ impl House {
         let specs = vec![
             router_spec(Arc::clone(&deps)),
             sessions_spec(deps),
+            openclaw_gateway::cron::Scheduler::spec(Arc::clone(&services)),
             ingress::spec(&services, &listening),
         ];
         let root = Root::start(directory, "gateway", specs).await;

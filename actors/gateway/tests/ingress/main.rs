@@ -7,6 +7,7 @@
 )]
 
 mod chat;
+mod families;
 mod handshake;
 mod house;
 mod http;

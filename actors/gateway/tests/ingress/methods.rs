@@ -53,9 +53,13 @@ async fn every_method_needs_its_scope_and_nothing_else_gives_it() {
             let hello = Hello::new(min, min).token(TOKEN).scopes(&[held.as_str()]);
             let mut client = Client::connect(house.address, hello).await.unwrap();
             let scopes: Scopes = [held].into_iter().collect();
-            for method in METHODS {
+            for method in METHODS.iter().filter(|method| !method.is_of_nodes()) {
                 let params = params(method.name);
-                let needed = method.scope(&params, version);
+                // What came later does not exist yet, and what doesn't exist needs every right.
+                let needed = match method.since <= version {
+                    true => method.scope(&params, version),
+                    false => Scope::Admin,
+                };
                 let outcome = client.call(method.name, params).await;
                 let refused = is_missing_scope(&outcome);
                 if scopes.allows(needed) {
@@ -84,7 +88,6 @@ async fn what_is_not_in_the_table_does_not_exist_for_anyone() {
         "connect",
         "Health",
         "supervisor.chaos",
-        "node.list",
         "",
     ];
     for method in unknown {

@@ -124,6 +124,8 @@ impl WsConnection {
             scopes: principal.scopes,
             takes_tools: principal.takes_tools,
             watches_tree: false,
+            hears_sessions: false,
+            hears_messages: Default::default(),
         };
         self.services
             .hub

@@ -1,0 +1,109 @@
+//! `tools.*`: what agents can do, and doing it without an agent.
+
+use std::time::Duration;
+
+use openclaw_protocol::AgentId;
+use openclaw_protocol::Content;
+use openclaw_protocol::ErrorShape;
+use openclaw_protocol::SessionKey;
+use openclaw_tool::ToolCall;
+use serde_json::Value;
+use serde_json::json;
+
+use super::Call;
+use super::Outcome;
+use super::run;
+
+/// What a tool's own deadline may at most be here.
+const LONGEST: Duration = Duration::from_secs(600);
+
+pub(super) fn catalog(call: Call) -> Outcome {
+    let config = call.services.configuration();
+    let agent = call.text("agentId").map(str::to_owned);
+    let agent = agent.unwrap_or_else(|| config.agents.default_id().to_string());
+    let tools: Vec<Value> = call
+        .services
+        .toolbox
+        .specs()
+        .iter()
+        .map(|spec| {
+            json!({
+                "id": spec.name,
+                "label": spec.name,
+                "description": spec.description,
+                "source": "core",
+                "defaultProfiles": ["minimal", "coding", "messaging", "full"],
+            })
+        })
+        .collect();
+    let group = json!({ "id": "core", "label": "Core", "source": "core", "tools": tools });
+    Outcome::now(Ok(json!({
+        "agentId": agent,
+        "profile": "full",
+        "profiles": [{ "id": "full", "label": "Full" }],
+        "groups": [group],
+    })))
+}
+
+pub(super) fn invoke(call: Call) -> Outcome {
+    Outcome::within(LONGEST, async move {
+        let name = call.text("name").unwrap_or_default().to_owned();
+        let services = &call.services;
+        let Some(tool) = services.toolbox.get(&name).cloned() else {
+            let error =
+                json!({ "code": "not_found", "message": format!("Tool not available: {name}") });
+            return Ok(json!({ "ok": false, "toolName": name, "error": error }));
+        };
+        let config = services.configuration();
+        let agent = match call.text("agentId") {
+            Some(agent) => AgentId::parse(agent).map_err(run::invalid)?,
+            None => config.agents.default_id(),
+        };
+        let session = match call.text("sessionKey") {
+            Some(key) => run::session(&call, key)?,
+            None => SessionKey::main(&agent),
+        };
+        let agent = config.agents.resolve(&session.agent());
+        let agent = agent.ok_or_else(|| ErrorShape::invalid("unknown agent id"))?;
+        let configured = agent.workspace.as_deref();
+        let key = call.text("idempotencyKey").map(str::to_owned);
+        let running = tool.run(ToolCall {
+            name: name.clone(),
+            arguments: call
+                .params
+                .get("args")
+                .cloned()
+                .unwrap_or_else(|| json!({})),
+            key: format!(
+                "invoke/{}",
+                key.unwrap_or_else(|| uuid::Uuid::new_v4().to_string())
+            ),
+            workspace: services
+                .paths
+                .workspace(&agent.id, agent.is_default, configured),
+            agent: agent.id.clone(),
+            session,
+        });
+        let deadline = tool.deadline().min(LONGEST);
+        let Ok(outcome) = tokio::time::timeout(deadline, running).await else {
+            let message = format!("{name} took longer than {} s", deadline.as_secs());
+            let error = json!({ "code": "timeout", "message": message });
+            return Ok(json!({ "ok": false, "toolName": name, "error": error }));
+        };
+        let content = serde_json::to_value(&outcome.content).unwrap_or_default();
+        if outcome.is_error {
+            let said = outcome.content.iter().filter_map(text);
+            let message: Vec<&str> = said.collect();
+            let error = json!({ "code": "tool_error", "message": message.join("\n") });
+            return Ok(json!({ "ok": false, "toolName": name, "error": error }));
+        }
+        Ok(json!({ "ok": true, "toolName": name, "output": { "content": content } }))
+    })
+}
+
+fn text(content: &Content) -> Option<&str> {
+    match content {
+        Content::Text { text, .. } => Some(text),
+        _ => None,
+    }
+}
