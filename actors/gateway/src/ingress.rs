@@ -7,10 +7,15 @@
 pub mod admission;
 pub mod auth;
 pub mod bind;
+mod body;
+mod bootstrap;
+mod caller;
 pub mod connection;
 pub mod hello;
 pub mod http;
+mod invoke;
 pub mod limiter;
+mod openai;
 pub mod origin;
 pub mod outbound;
 mod page;

@@ -216,13 +216,22 @@ fn told(said: &[Message], outcome: &Outcome) -> Told {
         }
     }
     let text = reply::read(&spoken(said)).text;
-    let message = last.filter(|_| !text.is_empty()).map(|last| {
-        Message::Assistant(AssistantMessage {
-            content: vec![Content::text(text)],
-            usage,
-            ..last.clone()
-        })
-    });
+    // An answer that is done and still has calls left them to the client.
+    let is_call = |part: &&Content| matches!(part, Content::ToolCall { .. });
+    let calls: Vec<Content> = last
+        .filter(|_| matches!(outcome, Outcome::Done))
+        .map(|last| last.content.iter().filter(is_call).cloned().collect())
+        .unwrap_or_default();
+    let message = last
+        .filter(|_| !text.is_empty() || !calls.is_empty())
+        .map(|last| {
+            let text = (!text.is_empty()).then(|| Content::text(text));
+            Message::Assistant(AssistantMessage {
+                content: text.into_iter().chain(calls).collect(),
+                usage,
+                ..last.clone()
+            })
+        });
     Told {
         message,
         usage,

@@ -72,6 +72,8 @@ pub(crate) struct Plan {
     tries: u32,
     rounds: u32,
     model: (String, String),
+    /// Tools that the client runs itself.
+    client_tools: Vec<String>,
 }
 
 impl Plan {
@@ -89,6 +91,7 @@ impl Plan {
             tries: 0,
             rounds: 0,
             model: (String::new(), String::new()),
+            client_tools: Vec::new(),
         }
     }
 
@@ -100,6 +103,11 @@ impl Plan {
     /// Which model answers; messages of the gateway itself are signed with it.
     pub(crate) fn answers_as(&mut self, provider: &str, model: &str) {
         self.model = (provider.to_owned(), model.to_owned());
+    }
+
+    /// Which tools the client runs itself: a call of one ends the turn.
+    pub(crate) fn leaves_to_client(&mut self, tools: Vec<String>) {
+        self.client_tools = tools;
     }
 
     /// One line for the supervision tree.
@@ -293,7 +301,20 @@ impl Plan {
             });
         }
         self.tries = 0;
+        let at = message.timestamp;
         self.said.push(Message::Assistant(message));
+        if calls
+            .iter()
+            .any(|call| self.client_tools.contains(&call.name))
+        {
+            for call in &calls {
+                let is_of_client = self.client_tools.contains(&call.name);
+                let result = resume::left_result(call, is_of_client, at);
+                self.said.push(Message::ToolResult(result));
+            }
+            self.outcome = Some(Outcome::Done);
+            return self.advance();
+        }
         if calls.is_empty() {
             self.outcome = Some(Outcome::Done);
         }

@@ -231,6 +231,9 @@ impl Turn {
         self.args.feed.begin(&prepared.session_id);
         let chosen = &prepared.chosen.model;
         self.plan.answers_as(&chosen.provider, &chosen.model);
+        let of_client = self.args.row.body.client_tools.iter();
+        self.plan
+            .leaves_to_client(of_client.map(|tool| tool.name.clone()).collect());
         let event = match &prepared.next {
             Next::Ask { .. } => Event::Prepared {
                 early: self.args.early,

@@ -317,6 +317,17 @@ pub async fn http(
     path: &str,
     headers: &[(&str, &str)],
 ) -> HttpAnswer {
+    http_with(address, method, path, headers, "").await
+}
+
+/// One HTTP request with a body. An answer in pieces is put together.
+pub async fn http_with(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    sent: &str,
+) -> HttpAnswer {
     let mut stream = TcpStream::connect(address).await.expect("the port listens");
     let mut request = format!("{method} {path} HTTP/1.1\r\nconnection: close\r\n");
     if !headers
@@ -328,7 +339,11 @@ pub async fn http(
     for (name, value) in headers {
         request.push_str(&format!("{name}: {value}\r\n"));
     }
+    if !sent.is_empty() {
+        request.push_str(&format!("content-length: {}\r\n", sent.len()));
+    }
     request.push_str("\r\n");
+    request.push_str(sent);
     stream.write_all(request.as_bytes()).await.expect("a write");
     let mut bytes = Vec::new();
     within("the answer", stream.read_to_end(&mut bytes))
@@ -338,14 +353,36 @@ pub async fn http(
     let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
     let mut lines = head.lines();
     let status = lines.next().and_then(|line| line.split(' ').nth(1));
+    let is_chunked = head
+        .to_ascii_lowercase()
+        .contains("transfer-encoding: chunked");
+    let body = if is_chunked {
+        unchunked(body)
+    } else {
+        body.to_owned()
+    };
     HttpAnswer {
         status: status.and_then(|status| status.parse().ok()).unwrap_or(0),
         headers: lines
             .filter_map(|line| line.split_once(": "))
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect(),
-        body: body.to_owned(),
+        body,
     }
+}
+
+/// Takes the lengths out of a body that was sent in pieces.
+fn unchunked(mut rest: &str) -> String {
+    let mut body = String::new();
+    while let Some((length, behind)) = rest.split_once("\r\n") {
+        let length = usize::from_str_radix(length.trim(), 16).unwrap_or(0);
+        if length == 0 {
+            break;
+        }
+        body.push_str(behind.get(..length).unwrap_or_default());
+        rest = behind.get(length + 2..).unwrap_or_default();
+    }
+    body
 }
 
 async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {

@@ -15,8 +15,11 @@ use axum::http::header;
 use axum::middleware::Next;
 use axum::response::IntoResponse;
 use axum::response::Response;
+use openclaw_protocol::Config;
 use serde_json::json;
 
+use super::invoke;
+use super::openai;
 use super::origin;
 use super::origin::OriginFacts;
 use super::origin::OriginPass;
@@ -88,8 +91,26 @@ async fn answer(State(gate): State<Arc<Gate>>, request: Request) -> Response {
         return upgrade::upgrade(&gate, request);
     }
     let services = &gate.services;
+    let request = match openai::answer(services, request).await {
+        Ok(response) => return response,
+        Err(request) => request,
+    };
     let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
+    let hooks = hooks_path(&services.configuration());
     match request.uri().path() {
+        invoke::PATH if *request.method() == Method::POST => {
+            invoke::answer(services, request).await
+        }
+        invoke::PATH => not_allowed("POST"),
+        // Taken, whether hooks are on or not: no page may stand there.
+        path if path == hooks
+            || path
+                .strip_prefix(hooks.as_str())
+                .is_some_and(|rest| rest.starts_with('/')) =>
+        {
+            let message = "hooks are not built yet";
+            refuse(StatusCode::NOT_FOUND, "not_found", message, None)
+        }
         "/health" | "/healthz" if is_read => {
             Json(json!({ "ok": true, "status": "live" })).into_response()
         }
@@ -99,8 +120,8 @@ async fn answer(State(gate): State<Arc<Gate>>, request: Request) -> Response {
             let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
             ([(header::CONTENT_TYPE, kind)], metrics::scrape(services)).into_response()
         }
-        _ if is_read => page::answer(services, request.uri()),
-        _ => not_allowed(),
+        _ if is_read => page::answer(services, request).await,
+        _ => not_allowed("GET, HEAD"),
     }
 }
 
@@ -145,17 +166,33 @@ fn summary(services: &Services) -> Response {
     (status, Json(body)).into_response()
 }
 
-fn not_allowed() -> Response {
-    let message = "this path answers GET and HEAD";
+/// Below which path hooks come in.
+fn hooks_path(config: &Config) -> String {
+    let configured = config
+        .tree
+        .value()
+        .pointer("/hooks/path")
+        .and_then(|path| path.as_str());
+    let path = configured.unwrap_or_default().trim().trim_matches('/');
+    if path.is_empty() {
+        "/hooks".to_owned()
+    } else {
+        format!("/{path}")
+    }
+}
+
+/// The path exists, but not for this method.
+pub(super) fn not_allowed(allowed: &str) -> Response {
+    let message = format!("this path answers {}", allowed.replace(", ", " and "));
     let mut response = refuse(
         StatusCode::METHOD_NOT_ALLOWED,
         "method_not_allowed",
-        message,
+        &message,
         None,
     );
-    response
-        .headers_mut()
-        .insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+    if let Ok(allowed) = HeaderValue::from_str(allowed) {
+        response.headers_mut().insert(header::ALLOW, allowed);
+    }
     response
 }
 
@@ -194,7 +231,10 @@ fn secure(headers: &mut HeaderMap) {
         (header::REFERRER_POLICY, "no-referrer"),
     ];
     for (name, value) in fixed {
-        headers.insert(name, HeaderValue::from_static(value));
+        // A page that is not the built-in one brings its own policy.
+        headers
+            .entry(name)
+            .or_insert_with(|| HeaderValue::from_static(value));
     }
     headers
         .entry(header::CACHE_CONTROL)

@@ -203,7 +203,8 @@ pub(super) fn upgrade(gate: &Gate, mut request: Request) -> Response {
     response
 }
 
-fn real_address(
+/// The address to count a request by.
+pub(super) fn real_address(
     services: &Services,
     headers: &HeaderMap,
     peer: IpAddr,

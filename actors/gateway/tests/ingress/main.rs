@@ -12,4 +12,5 @@ mod handshake;
 mod house;
 mod http;
 mod methods;
+mod openai;
 mod pressure;

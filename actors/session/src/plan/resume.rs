@@ -67,6 +67,17 @@ impl Plan {
     }
 }
 
+/// The result of a call that ended the turn: it is the client's to make, or it came beside one that is.
+pub(super) fn left_result(call: &ToolUse, is_of_client: bool, now_ms: i64) -> ToolResultMessage {
+    let mut result = unknown_result(call, false, now_ms);
+    if is_of_client {
+        let text = "handed to the client: what came out follows in its next message";
+        result.content = vec![Content::text(text)];
+        result.is_error = false;
+    }
+    result
+}
+
 /// The result of a call nobody knows the outcome of.
 pub(super) fn unknown_result(call: &ToolUse, was_begun: bool, now_ms: i64) -> ToolResultMessage {
     let text = if was_begun {

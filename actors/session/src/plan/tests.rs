@@ -92,6 +92,17 @@ fn a_tool_runs_between_its_intent_and_its_result() {
 }
 
 #[test]
+fn a_call_of_a_client_s_tool_ends_the_turn_and_leaves_no_call_open() {
+    let mut plan = Plan::new();
+    plan.leaves_to_client(vec!["note".to_owned()]);
+    plan.on(claimed());
+    plan.on(Event::Prepared { early: false });
+    let effects = plan.on(Event::CallDone(answer("", &["a"])));
+    assert_eq!(effects, [Effect::Commit(Outcome::Done)]);
+    assert!(plan.said()[1].text().contains("handed to the client"));
+}
+
+#[test]
 fn a_resumed_turn_skips_what_is_done_and_never_repeats_an_unknown_effect() {
     let step = |k: u32, id: &str, idempotent, done: bool| PastStep {
         k,

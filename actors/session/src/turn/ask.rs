@@ -16,6 +16,12 @@ impl Turn {
         messages.extend(prepared.history.iter().cloned());
         messages.push(prepared.user.clone());
         messages.extend(self.plan.said().iter().cloned());
+        let mut tools = tools.clone();
+        for own in &self.args.row.body.client_tools {
+            // A client's tool stands in for one of the gateway's of the same name.
+            tools.retain(|tool| tool.name != own.name);
+            tools.push(own.clone());
+        }
         let messages: Arc<[openclaw_protocol::Message]> = messages.into();
         let chain = prepared.chosen.chain();
         let requests = chain.map(|candidate| openclaw_provider::ModelRequest {
