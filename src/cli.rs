@@ -7,17 +7,21 @@ use clap::Parser;
 use clap::Subcommand;
 
 use crate::commands::agent::AgentArgs;
+use crate::commands::approvals::ApprovalsArgs;
 use crate::commands::channels::ChannelsArgs;
 use crate::commands::completion::CompletionArgs;
 use crate::commands::config::ConfigArgs;
+use crate::commands::cron::CronArgs;
 use crate::commands::gateway::GatewayArgs;
 use crate::commands::health::HealthArgs;
 use crate::commands::logs::LogsArgs;
 use crate::commands::models::ModelsArgs;
+use crate::commands::nodes::NodesArgs;
 use crate::commands::pairing::PairingArgs;
 use crate::commands::sessions::SessionsArgs;
 use crate::commands::status::StatusArgs;
 use crate::commands::supervisor::SupervisorArgs;
+use crate::commands::system::SystemArgs;
 use crate::commands::up::UpArgs;
 use crate::error::EXIT_CODES;
 
@@ -100,6 +104,15 @@ pub(crate) enum Command {
     Sessions(SessionsArgs),
     /// Show the models and where they come from.
     Models(ModelsArgs),
+    /// Make and watch jobs that run by the clock.
+    Cron(CronArgs),
+    /// Show the devices that offer their abilities.
+    Nodes(NodesArgs),
+    /// Show the rules about commands.
+    #[command(alias = "exec-approvals")]
+    Approvals(ApprovalsArgs),
+    /// Tell the agent a line; show who is here.
+    System(SystemArgs),
     /// Read and change the configuration.
     Config(ConfigArgs),
     /// Look at the actors, and restart, park or stop one.

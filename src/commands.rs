@@ -1,17 +1,21 @@
 //! One file a command: its flags, and what it does.
 
 pub(crate) mod agent;
+pub(crate) mod approvals;
 pub(crate) mod channels;
 pub(crate) mod completion;
 pub(crate) mod config;
+pub(crate) mod cron;
 pub(crate) mod gateway;
 pub(crate) mod health;
 pub(crate) mod logs;
 pub(crate) mod models;
+pub(crate) mod nodes;
 pub(crate) mod pairing;
 pub(crate) mod sessions;
 pub(crate) mod status;
 pub(crate) mod supervisor;
+pub(crate) mod system;
 pub(crate) mod up;
 
 use std::time::Duration;
@@ -76,6 +80,10 @@ pub(crate) fn run(command: Command, shell: &Shell) -> CommandResult {
         Command::Channels(args) => wait(channels::run(&args, shell)),
         Command::Sessions(args) => wait(sessions::run(&args, shell)),
         Command::Models(args) => wait(models::run(&args, shell)),
+        Command::Cron(args) => wait(cron::run(&args, shell)),
+        Command::Nodes(args) => wait(nodes::run(&args, shell)),
+        Command::Approvals(args) => wait(approvals::run(&args, shell)),
+        Command::System(args) => wait(system::run(&args, shell)),
         Command::Config(args) => config::run(&args, shell),
         Command::Supervisor(args) => wait(supervisor::run(&args, shell)),
         Command::Completion(args) => completion::run(&args, shell),

@@ -1,6 +1,7 @@
 //! `gateway`: run, stop and question the gateway.
 
 pub(crate) mod call;
+pub(crate) mod probe;
 pub(crate) mod run;
 pub(crate) mod status;
 pub(crate) mod stop;
@@ -32,6 +33,10 @@ enum GatewayCommand {
     Stop(stop::StopArgs),
     /// Call one method of its protocol.
     Call(call::CallArgs),
+    /// Reach one, and show what it says.
+    Probe(probe::ProbeArgs),
+    /// Look for gateways.
+    Discover(probe::DiscoverArgs),
     /// The same as `health`.
     Health(HealthArgs),
 }
@@ -43,6 +48,8 @@ pub(crate) fn run(args: GatewayArgs, shell: &Shell) -> CommandResult {
         Some(GatewayCommand::Status(args)) => wait(status::run(&args, shell)),
         Some(GatewayCommand::Stop(args)) => stop::run(&args, shell),
         Some(GatewayCommand::Call(args)) => wait(call::run(&args, shell)),
+        Some(GatewayCommand::Probe(args)) => wait(probe::run(&args, shell)),
+        Some(GatewayCommand::Discover(args)) => wait(probe::discover(&args, shell)),
         Some(GatewayCommand::Health(args)) => wait(health::run(&args, shell)),
     }
 }
