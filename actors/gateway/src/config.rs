@@ -12,6 +12,7 @@ mod load;
 mod shell;
 mod snapshot;
 mod source;
+mod splice;
 pub(crate) mod store;
 mod substitute;
 

@@ -22,6 +22,7 @@ use super::LoadedConfig;
 use super::include;
 use super::load::load;
 use super::source;
+use super::splice;
 use super::store;
 use super::store::Before;
 use crate::paths::Paths;
@@ -220,7 +221,11 @@ fn change(
         } else {
             Before::Broken
         };
-        is_written = store::write(file, &store::render(&tree), worth).map_err(io)?;
+        let text = before
+            .text()
+            .and_then(|text| splice::splice(text, stored, &tree));
+        let text = text.unwrap_or_else(|| store::render(&tree));
+        is_written = store::write(file, &text, worth).map_err(io)?;
     }
     let after = load(paths, env);
     drop(lock);
@@ -265,9 +270,12 @@ fn unset_included(paths: &Paths, path: &Path) -> Result<bool, EditError> {
         let Ok(mut tree) = source::parse(&text) else {
             continue;
         };
+        let before = tree.clone();
         if inside.unset(&mut tree).is_some() {
             is_found = true;
-            let written = store::write(&included.file, &store::render(&tree), Before::Good);
+            let rendered = splice::splice(&text, &before, &tree);
+            let rendered = rendered.unwrap_or_else(|| store::render(&tree));
+            let written = store::write(&included.file, &rendered, Before::Good);
             written.map_err(|source| EditError::Io {
                 file: included.file.clone(),
                 source,
