@@ -153,8 +153,13 @@ fn add(
         })
         .collect();
     let lines = lines.join(",");
+    // The comma of the last one that stays goes when what follows it went and had none.
+    let last = members.last();
+    let is_cut = last.is_some_and(|last| {
+        last.comma.is_none() && kept.is_some_and(|kept| kept.start != last.start)
+    });
     let (at, text) = match kept {
-        Some(member) => match member.comma {
+        Some(member) => match member.comma.filter(|_| !is_cut) {
             // What follows was taken out, or the text ends its lists with a comma.
             Some(comma) => (comma + 1, lines),
             None => (member.value.at().end, format!(",{lines}")),

@@ -23,7 +23,7 @@ pub const EARLY_LIMIT: usize = 64 * 1024;
 const ATTACHMENT_LIMIT: usize = 5_000_000;
 
 /// Events that both versions know.
-const EVENTS: [&str; 18] = [
+const EVENTS: [&str; 17] = [
     "connect.challenge",
     "agent",
     "chat",
@@ -41,7 +41,6 @@ const EVENTS: [&str; 18] = [
     "exec.approval.requested",
     "exec.approval.resolved",
     "supervisor",
-    "heartbeat",
 ];
 
 /// Events that came with protocol 4.

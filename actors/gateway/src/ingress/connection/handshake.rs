@@ -134,6 +134,13 @@ impl WsConnection {
         let principal = Arc::new(principal);
         self.caller = Some(Arc::clone(&principal));
         self.on_presence(&principal, Presence::arrive);
+        if principal.role == Role::Node {
+            // A device that listens needs its words before anybody changes them.
+            let words = json!({ "triggers": self.services.wake_words.now() });
+            let event = Event::new("voicewake.changed", words.to_string());
+            let event = Arc::new(event);
+            self.shared.queue.event(&event, Numbering::Unnumbered);
+        }
         if version == Protocol::V3 && principal.role == Role::Operator {
             // Clients of protocol 3 wait for it before they show anything.
             let payload = health::snapshot(&self.services).to_string();
