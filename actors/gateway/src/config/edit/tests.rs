@@ -107,7 +107,7 @@ fn references_to_variables_stay_in_the_file() {
         .token
         .clone();
     assert_eq!(token.unwrap().expose(), "secret");
-    assert!(home.read("openclaw.json").unwrap().contains("\"${T}\""));
+    assert!(home.read("openclaw.json").unwrap().contains("${T}"));
 }
 
 #[test]
