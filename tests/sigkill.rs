@@ -330,6 +330,8 @@ async fn say(port: u16, key: &str) -> bool {
     match line::call_with(port, &scopes, "chat.send", params, within).await {
         Ok(_) => true,
         Err(NoAnswer::Lost) => false,
+        // It may be asked while it starts; anything else it says no to is a mistake.
+        Err(NoAnswer::Refused(error)) if error["retryable"] == true => false,
         Err(NoAnswer::Refused(error)) => panic!("{key} was refused: {error}"),
     }
 }

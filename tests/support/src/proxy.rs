@@ -14,8 +14,8 @@ use tokio::io::AsyncReadExt;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 use tokio::net::TcpStream;
-use tokio::net::tcp::OwnedReadHalf;
-use tokio::net::tcp::OwnedWriteHalf;
+use tokio::net::tcp::ReadHalf;
+use tokio::net::tcp::WriteHalf;
 use tokio::sync::watch;
 
 /// What the wire does to the bytes on it.
@@ -95,7 +95,13 @@ impl Proxy {
 
     /// Changes the weather, for the connections there are as well.
     pub fn set(&self, weather: Weather) {
-        self.wire.send_modify(|wire| wire.weather = weather);
+        self.wire.send_modify(|wire| {
+            // A peer that vanished does not come back: its connections end with the spell.
+            if wire.weather == Weather::HalfOpen && weather != Weather::HalfOpen {
+                wire.cuts += 1;
+            }
+            wire.weather = weather;
+        });
     }
 
     /// Resets every connection; new ones pass.
@@ -124,7 +130,7 @@ impl Drop for Open {
 }
 
 async fn relay(
-    near: TcpStream,
+    mut near: TcpStream,
     to: SocketAddr,
     wire: watch::Receiver<Wire>,
     open: Arc<AtomicUsize>,
@@ -134,50 +140,40 @@ async fn relay(
     // Closing sends a reset from here on: what ends in order is shut down before.
     near.set_zero_linger().ok();
     near.set_nodelay(true).ok();
-    if wire.borrow().weather == Weather::Refuse {
+    let began = *wire.borrow();
+    if began.weather == Weather::Refuse {
         return;
     }
-    let Ok(far) = TcpStream::connect(to).await else {
+    let Ok(mut far) = TcpStream::connect(to).await else {
         return;
     };
     far.set_nodelay(true).ok();
-    let (near_read, near_write) = near.into_split();
-    let (far_read, far_write) = far.into_split();
+    // Borrowed halves: owned ones would say a polite goodbye where a reset is wanted.
+    let (near_read, near_write) = near.split();
+    let (far_read, far_write) = far.split();
     tokio::select! {
         () = both(
             pump(near_read, far_write, wire.clone(), Direction::Request),
             pump(far_read, near_write, wire.clone(), Direction::Answer),
         ) => {}
-        () = broken(wire) => {}
+        () = broken(wire, began.cuts) => {}
     }
 }
 
 async fn both(a: impl Future<Output = bool>, b: impl Future<Output = bool>) {
     tokio::pin!(a, b);
     // An orderly end of one side leaves the other to finish; a failure ends both.
-    let is_orderly = tokio::select! {
-        ended = &mut a => ended && b.await,
-        ended = &mut b => ended && a.await,
-    };
-    let _ = is_orderly;
+    tokio::select! {
+        is_orderly = &mut a => if is_orderly { let _ended: bool = b.await; },
+        is_orderly = &mut b => if is_orderly { let _ended: bool = a.await; },
+    }
 }
 
 /// Resolves when the connection has to be reset.
-async fn broken(mut wire: watch::Receiver<Wire>) {
-    let first = *wire.borrow_and_update();
-    let began = first.cuts;
-    let mut is_half_open = first.weather == Weather::HalfOpen;
-    loop {
-        if wire.changed().await.is_err() {
-            return;
-        }
-        let now = *wire.borrow_and_update();
-        let is_over = is_half_open && now.weather != Weather::HalfOpen;
-        if is_over || now.cuts != began || now.weather == Weather::Refuse {
-            return;
-        }
-        is_half_open = now.weather == Weather::HalfOpen;
-    }
+async fn broken(mut wire: watch::Receiver<Wire>, began: u64) {
+    let is_broken = |wire: &Wire| wire.cuts != began || wire.weather == Weather::Refuse;
+    // An error means that the proxy is gone, which breaks it as well.
+    drop(wire.wait_for(is_broken).await);
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -188,8 +184,8 @@ enum Direction {
 
 /// Moves bytes one way; true when the source ended in order.
 async fn pump(
-    mut from: OwnedReadHalf,
-    mut to: OwnedWriteHalf,
+    mut from: ReadHalf<'_>,
+    mut to: WriteHalf<'_>,
     mut wire: watch::Receiver<Wire>,
     direction: Direction,
 ) -> bool {
