@@ -93,12 +93,17 @@ fn input(request: &ModelRequest, rules: &Rules<'_>) -> Value {
     let mut items = Vec::new();
     for turn in turns(&request.messages, rules) {
         match &turn {
-            Turn::User(parts) => items.push(json!({ "role": "user", "content": shown(parts) })),
+            Turn::User(parts) => items.push(said_by("user", json!(shown(parts)))),
             Turn::Assistant(said) => items.extend(said.iter().filter_map(said_item)),
             Turn::Results(answers) => items.extend(answers.iter().map(result)),
         }
     }
     Value::Array(items)
+}
+
+/// Its kind is optional by the book, but compatible servers want it named.
+fn said_by(role: &str, content: Value) -> Value {
+    json!({ "type": "message", "role": role, "content": content })
 }
 
 fn shown(parts: &[Part<'_>]) -> Vec<Value> {
@@ -122,7 +127,7 @@ fn result(answer: &Answer<'_>) -> Value {
 
 fn said_item(said: &Said<'_>) -> Option<Value> {
     match said {
-        Said::Text(text) => Some(json!({ "role": "assistant", "content": text })),
+        Said::Text(text) => Some(said_by("assistant", json!(text))),
         // The signature is the sealed item itself.
         Said::Thinking { signature, .. } => serde_json::from_str::<Value>(signature)
             .ok()
