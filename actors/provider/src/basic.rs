@@ -10,6 +10,7 @@ mod reply;
 mod result;
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use futures_util::stream;
 use openclaw_protocol::Message;
@@ -88,23 +89,23 @@ fn answer(request: &ModelRequest) -> VecDeque<ModelEvent> {
 }
 
 /// The person's last words.
-fn last_words(messages: &[Message]) -> String {
+fn last_words(messages: &[Arc<Message>]) -> String {
     let mut turns = messages.iter().rev();
     turns
-        .find(|message| matches!(message, Message::User(_)))
-        .map(Message::text)
+        .find(|message| matches!(***message, Message::User(_)))
+        .map(|message| message.text())
         .unwrap_or_default()
 }
 
 /// The results that came since the person's last words, if any, with what had been asked.
-fn results(messages: &[Message]) -> Option<(intent::Heard, Vec<result::Found>)> {
+fn results(messages: &[Arc<Message>]) -> Option<(intent::Heard, Vec<result::Found>)> {
     let words = messages
         .iter()
-        .rposition(|message| matches!(message, Message::User(_)))?;
+        .rposition(|message| matches!(**message, Message::User(_)))?;
     let since = messages.get(words + 1..)?;
     let found: Vec<result::Found> = since
         .iter()
-        .filter_map(|message| match message {
+        .filter_map(|message| match &**message {
             Message::ToolResult(result) => Some(result::Found::read(result)),
             _ => None,
         })

@@ -9,6 +9,7 @@
 mod id;
 mod picture;
 
+use std::borrow::Borrow;
 use std::collections::HashMap;
 
 use openclaw_protocol::Content;
@@ -156,12 +157,12 @@ pub fn joined<'p>(parts: impl Iterator<Item = &'p Part<'p>>) -> String {
 }
 
 /// Makes a conversation of a transcript.
-pub fn turns<'a>(messages: &'a [Message], rules: &Rules<'_>) -> Vec<Turn<'a>> {
+pub fn turns<'a, M: Borrow<Message>>(messages: &'a [M], rules: &Rules<'_>) -> Vec<Turn<'a>> {
     let results = Results::index(messages);
     let mut ids = Ids::new(rules.ids);
     let mut turns = Vec::with_capacity(messages.len() + 2);
     for (at, message) in messages.iter().enumerate() {
-        match message {
+        match message.borrow() {
             Message::User(user) => push_user(&mut turns, parts(&user.content, rules)),
             Message::Assistant(assistant) => {
                 push_assistant(&mut turns, at, assistant, &results, &mut ids, rules);
@@ -383,13 +384,13 @@ struct Results<'a> {
 }
 
 impl<'a> Results<'a> {
-    fn index(messages: &'a [Message]) -> Self {
+    fn index<M: Borrow<Message>>(messages: &'a [M]) -> Self {
         let mut index = Self {
             results: HashMap::new(),
             calls: HashMap::new(),
         };
         for (at, message) in messages.iter().enumerate() {
-            match message {
+            match message.borrow() {
                 Message::ToolResult(result) => index
                     .results
                     .entry(&result.tool_call_id)

@@ -34,11 +34,11 @@ pub struct ModelRequest {
     /// The model to call; a client serves every model of its provider.
     pub model: ModelRef,
     /// The system prompt; empty for none.
-    pub system: String,
+    pub system: Arc<str>,
     /// The conversation so far, as the transcript holds it. It is repaired for the wire.
-    pub messages: Arc<[Message]>,
+    pub messages: Arc<[Arc<Message>]>,
     /// What the model may call.
-    pub tools: Vec<ToolSpec>,
+    pub tools: Arc<[ToolSpec]>,
     /// The longest answer; none = what the model is known to allow.
     pub max_tokens: Option<u32>,
     /// The session that asks; sent to nobody, used by caches that the provider keeps per conversation.

@@ -58,13 +58,14 @@ fn request(text: &str, max_tokens: u32, tools: Vec<ToolSpec>) -> ModelRequest {
     ModelRequest {
         model: ModelRef::new("real", "small"),
         system: "You are a helpful assistant.".into(),
-        messages: vec![
+        messages: [
             Message::user("Hello!", 1),
             serde_json::from_value(json!({ "role": "assistant", "content": "Hello." })).unwrap(),
             Message::user(text, 2),
         ]
+        .map(Arc::new)
         .into(),
-        tools,
+        tools: tools.into(),
         max_tokens: Some(max_tokens),
         session: "agent:main:main".parse().unwrap(),
         params: json!({ "temperature": 0.1 }),

@@ -3,6 +3,7 @@
 mod wire;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use openclaw_protocol::Message;
 use openclaw_protocol::ModelRef;
@@ -155,9 +156,9 @@ proptest! {
         for length in 0..=transcript.len() {
             let request = ModelRequest {
                 model: ModelRef::new("p", "claude-gemini-3"),
-                system: system.clone(),
-                messages: transcript[..length].to_vec().into(),
-                tools: Vec::new(),
+                system: system.as_str().into(),
+                messages: transcript[..length].iter().cloned().map(Arc::new).collect(),
+                tools: Arc::default(),
                 max_tokens: None,
                 session: "agent:main:main".parse().expect("a key"),
                 params: json!({ "thinking": thinking }),

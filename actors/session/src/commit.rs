@@ -93,7 +93,7 @@ pub(crate) async fn commit(deps: Arc<Deps>, slot: Slot, ending: Ending) -> Resul
             scribe.switch(&chosen.model, &chosen.api);
         }
         conversation.model = Some(chosen.model.clone());
-        added.push(prepared.user.clone());
+        added.push((*prepared.user).clone());
         added.extend(said.iter().cloned());
         for message in &added {
             scribe.message(message.clone());

@@ -37,7 +37,7 @@ pub(crate) struct Conversation {
     pub(crate) rows: u64,
     pub(crate) leaf: Option<String>,
     /// What the model sees.
-    pub(crate) messages: Arc<Vec<Message>>,
+    pub(crate) messages: Arc<Vec<Arc<Message>>>,
     /// The model that the transcript named last.
     pub(crate) model: Option<ModelRef>,
     /// The entry of an earlier session under the same key, when this one begins with the next turn.
@@ -70,7 +70,7 @@ impl Conversation {
         self.rows = rows;
         self.leaf = leaf.map(str::to_owned);
         if !said.is_empty() {
-            Arc::make_mut(&mut self.messages).extend(context::mend(said));
+            Arc::make_mut(&mut self.messages).extend(context::mend(said).into_iter().map(Arc::new));
         }
         self.previous = None;
         self.is_stored = true;
@@ -115,7 +115,7 @@ pub(crate) async fn load(deps: &Deps, key: &SessionKey) -> Result<Conversation, 
         session_id,
         rows: context.rows,
         leaf: context.leaf,
-        messages: Arc::new(context.messages),
+        messages: Arc::new(context.messages.into_iter().map(Arc::new).collect()),
         model: context.model,
         previous: None,
         is_stored: true,

@@ -37,7 +37,7 @@ use crate::workspace;
 pub(crate) struct Prepared {
     pub(crate) next: Next,
     /// The user's message as the transcript keeps it.
-    pub(crate) user: Message,
+    pub(crate) user: Arc<Message>,
     pub(crate) manner: Manner,
     pub(crate) chosen: Arc<Chosen>,
     /// How much the model shall think, when somebody said so.
@@ -45,7 +45,7 @@ pub(crate) struct Prepared {
     pub(crate) cwd: PathBuf,
     pub(crate) session_id: String,
     /// The messages before this turn.
-    pub(crate) history: Arc<Vec<Message>>,
+    pub(crate) history: Arc<Vec<Arc<Message>>>,
     /// A conversation that begins with this turn, in place of the session's current one.
     pub(crate) fresh: Option<Conversation>,
 }
@@ -56,7 +56,7 @@ pub(crate) enum Next {
     /// Ask the model.
     Ask {
         system: Arc<str>,
-        tools: Vec<ToolSpec>,
+        tools: Arc<[ToolSpec]>,
     },
     /// The gateway answers.
     Answer(String),
@@ -129,7 +129,7 @@ pub(crate) async fn prepare(
     };
     let mut prepared = Prepared {
         next: Next::Refuse(String::new()),
-        user: user_message(&row, &inbound, &frame, command.is_some()),
+        user: Arc::new(user_message(&row, &inbound, &frame, command.is_some())),
         manner: outbound::manner(&config, &row),
         chosen: Arc::new(unknown_model()),
         thinking,

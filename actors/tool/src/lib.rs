@@ -92,6 +92,8 @@ pub trait Facts: Send + Sync {
 #[derive(Clone)]
 pub struct Toolbox {
     tools: Arc<BTreeMap<String, Arc<dyn Tool>>>,
+    /// What a model is told of them, once and for all turns.
+    specs: Arc<[ToolSpec]>,
 }
 
 impl ToolOutcome {
@@ -132,6 +134,7 @@ impl Toolbox {
     pub fn empty() -> Self {
         Self {
             tools: Arc::new(BTreeMap::new()),
+            specs: Arc::default(),
         }
     }
 
@@ -141,6 +144,7 @@ impl Toolbox {
         let mut tools = (*self.tools).clone();
         tools.insert(tool.spec().name.clone(), tool);
         Self {
+            specs: tools.values().map(|tool| tool.spec().clone()).collect(),
             tools: Arc::new(tools),
         }
     }
@@ -151,11 +155,8 @@ impl Toolbox {
     }
 
     /// What a model is told, in a fixed order: a provider's cache depends on it.
-    pub fn specs(&self) -> Vec<ToolSpec> {
-        self.tools
-            .values()
-            .map(|tool| tool.spec().clone())
-            .collect()
+    pub fn specs(&self) -> Arc<[ToolSpec]> {
+        Arc::clone(&self.specs)
     }
 
     /// The names, in a fixed order.

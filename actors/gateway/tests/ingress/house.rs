@@ -119,7 +119,7 @@ impl Model for Player {
                 let said = request
                     .messages
                     .last()
-                    .map(openclaw_protocol::Message::text);
+                    .map(|message| message.text());
                 let said = said.unwrap_or_default();
                 let last = said.lines().last().unwrap_or_default().to_owned();
                 stream::iter([text(&format!("echo: {last}")), done]).boxed()

@@ -5,6 +5,7 @@ use openclaw_protocol::StopReason;
 use openclaw_protocol::ToolSpec;
 use serde_json::Value;
 use serde_json::json;
+use std::sync::Arc;
 
 use super::Basic;
 use super::intent::Intent;
@@ -29,8 +30,8 @@ fn request(messages: Vec<Message>, tools: &[&str]) -> ModelRequest {
     };
     ModelRequest {
         model: ModelRef::new("builtin", "basic"),
-        system: String::new(),
-        messages: messages.into(),
+        system: "".into(),
+        messages: messages.into_iter().map(Arc::new).collect(),
         tools: tools.iter().map(spec).collect(),
         max_tokens: None,
         session: "agent:main:main".parse().unwrap(),

@@ -68,12 +68,13 @@ pub fn request(messages: Vec<Message>) -> ModelRequest {
     ModelRequest {
         model: reference(),
         system: "You are terse.".into(),
-        messages: messages.into(),
-        tools: vec![ToolSpec {
+        messages: messages.into_iter().map(Arc::new).collect(),
+        tools: [ToolSpec {
             name: "look".into(),
             description: "Looks.".into(),
             parameters: json!({ "type": "object", "properties": { "at": { "type": "string" } } }),
-        }],
+        }]
+        .into(),
         max_tokens: None,
         session: "agent:main:main".parse().unwrap(),
         params: json!({}),

@@ -1,5 +1,7 @@
 //! The call of a model, seen from the turn.
 
+use openclaw_protocol::ToolSpec;
+
 use super::*;
 
 impl Turn {
@@ -15,20 +17,15 @@ impl Turn {
         let mut messages = Vec::with_capacity(prepared.history.len() + 1 + self.plan.said().len());
         messages.extend(prepared.history.iter().cloned());
         messages.push(prepared.user.clone());
-        messages.extend(self.plan.said().iter().cloned());
-        let mut tools = tools.clone();
-        for own in &self.args.row.body.client_tools {
-            // A client's tool stands in for one of the gateway's of the same name.
-            tools.retain(|tool| tool.name != own.name);
-            tools.push(own.clone());
-        }
-        let messages: Arc<[openclaw_protocol::Message]> = messages.into();
+        messages.extend(self.plan.said().iter().cloned().map(Arc::new));
+        let messages: Arc<[Arc<openclaw_protocol::Message>]> = messages.into();
+        let tools = offered(tools, &self.args.row.body.client_tools);
         let chain = prepared.chosen.chain();
         let requests = chain.map(|candidate| openclaw_provider::ModelRequest {
             model: candidate.model.clone(),
-            system: system.to_string(),
+            system: Arc::clone(system),
             messages: Arc::clone(&messages),
-            tools: tools.clone(),
+            tools: Arc::clone(&tools),
             max_tokens: candidate.max_tokens,
             session: self.args.row.session.clone(),
             params: step::params(candidate, prepared.thinking.as_deref()),
@@ -111,4 +108,14 @@ impl Turn {
         self.feed(Event::CallFailed(failure), ctx);
         Ok(())
     }
+}
+
+/// The gateway's tools with the client's, which stand in for those of the same name.
+fn offered(tools: &Arc<[ToolSpec]>, client: &[ToolSpec]) -> Arc<[ToolSpec]> {
+    if client.is_empty() {
+        return Arc::clone(tools);
+    }
+    let is_replaced = |tool: &&ToolSpec| client.iter().any(|own| own.name == tool.name);
+    let kept = tools.iter().filter(|tool| !is_replaced(tool));
+    kept.chain(client).cloned().collect()
 }
