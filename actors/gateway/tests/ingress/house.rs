@@ -116,10 +116,7 @@ impl Model for Player {
         });
         match line {
             None => {
-                let said = request
-                    .messages
-                    .last()
-                    .map(|message| message.text());
+                let said = request.messages.last().map(|message| message.text());
                 let said = said.unwrap_or_default();
                 let last = said.lines().last().unwrap_or_default().to_owned();
                 stream::iter([text(&format!("echo: {last}")), done]).boxed()
