@@ -256,7 +256,7 @@ async fn run(gateway: &Gateway, work: Work, dice: &Dice) -> u64 {
         let client = gateway.client().await;
         let mut dice = dice.clone();
         for _ in 0..=n {
-            dice = Dice::new(dice.next());
+            dice = Dice::new(dice.roll());
         }
         clients.push(tokio::spawn(turns(client, work.clone(), dice, &RUNS)));
     }

@@ -114,9 +114,9 @@ fn draw_any(dice: &mut Dice, points: &[&'static str]) -> Fault {
     let point = *dice.pick(points);
     let pass = dice.between(1, 4);
     match dice.weigh(KINDS) {
-        Kind::Panic => Fault::Panic(dice.next()),
-        Kind::Hang => Fault::Hang(dice.next(), millis(dice, 500, 5_000)),
-        Kind::Kill => Fault::Kill(dice.next()),
+        Kind::Panic => Fault::Panic(dice.roll()),
+        Kind::Hang => Fault::Hang(dice.roll(), millis(dice, 500, 5_000)),
+        Kind::Kill => Fault::Kill(dice.roll()),
         Kind::Error => Fault::Point(point, format!("err@{pass}")),
         Kind::Late => Fault::Point(point, format!("delay({})@{pass}", dice.between(50, 2_500))),
         Kind::Abort => Fault::Point(point, format!("abort@{pass}")),
@@ -126,7 +126,7 @@ fn draw_any(dice: &mut Dice, points: &[&'static str]) -> Fault {
         // Up to two hours, as when a clock is set after a power cut or a zone is mistaken.
         Kind::Clock => {
             let by = i64::try_from(dice.between(1, 7_200)).unwrap_or(1);
-            Fault::Clock(if dice.next().is_multiple_of(2) {
+            Fault::Clock(if dice.roll().is_multiple_of(2) {
                 by
             } else {
                 -by

@@ -8,6 +8,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::Once;
 
+mod places;
+
 use crate::incarnation::Current;
 use crate::incarnation::Leash;
 use crate::incarnation::now_ms;
@@ -117,12 +119,17 @@ fn text_of(payload: &dyn Any) -> String {
 }
 
 impl CrashRecord {
-    /// The stack at the panic. Resolving its names takes milliseconds; it is done here, not where the panic happened.
+    /// The stack at the panic: names, or places in the binary when it was built without names. Resolving takes
+    /// milliseconds; it is done here, not where the panic happened.
     pub fn backtrace(&self) -> String {
-        self.stack
-            .as_ref()
-            .map(|stack| stack.to_string())
-            .unwrap_or_default()
+        let Some(stack) = &self.stack else {
+            return String::new();
+        };
+        let named = stack.to_string();
+        if named.contains("::") {
+            return named;
+        }
+        places::places(&format!("{stack:#}"), places::base()).unwrap_or(named)
     }
 }
 

@@ -19,7 +19,7 @@ impl Dice {
         Self(seed)
     }
 
-    pub fn next(&mut self) -> u64 {
+    pub fn roll(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -29,18 +29,18 @@ impl Dice {
 
     /// A number in `from..until`.
     pub fn between(&mut self, from: u64, until: u64) -> u64 {
-        from + self.next() % (until - from)
+        from + self.roll() % (until - from)
     }
 
     pub fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
-        let at = usize::try_from(self.next() % from.len() as u64).expect("an index");
+        let at = usize::try_from(self.roll() % from.len() as u64).expect("an index");
         &from[at]
     }
 
     /// One of the things, each as often as its weight says.
     pub fn weigh<'a, T>(&mut self, from: &'a [(u64, T)]) -> &'a T {
         let total: u64 = from.iter().map(|(weight, _)| weight).sum();
-        let mut at = self.next() % total;
+        let mut at = self.roll() % total;
         for (weight, thing) in from {
             if at < *weight {
                 return thing;
@@ -52,7 +52,7 @@ impl Dice {
 
     pub fn shuffle<T>(&mut self, things: &mut [T]) {
         for at in (1..things.len()).rev() {
-            let other = usize::try_from(self.next() % (at as u64 + 1)).expect("an index");
+            let other = usize::try_from(self.roll() % (at as u64 + 1)).expect("an index");
             things.swap(at, other);
         }
     }
