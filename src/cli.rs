@@ -12,6 +12,7 @@ use crate::commands::channels::ChannelsArgs;
 use crate::commands::completion::CompletionArgs;
 use crate::commands::config::ConfigArgs;
 use crate::commands::cron::CronArgs;
+use crate::commands::deadletters::DeadLettersArgs;
 use crate::commands::gateway::GatewayArgs;
 use crate::commands::health::HealthArgs;
 use crate::commands::logs::LogsArgs;
@@ -22,6 +23,7 @@ use crate::commands::sessions::SessionsArgs;
 use crate::commands::status::StatusArgs;
 use crate::commands::supervisor::SupervisorArgs;
 use crate::commands::system::SystemArgs;
+use crate::commands::trace::TraceArgs;
 use crate::commands::up::UpArgs;
 use crate::error::EXIT_CODES;
 
@@ -115,6 +117,11 @@ pub(crate) enum Command {
     System(SystemArgs),
     /// Read and change the configuration.
     Config(ConfigArgs),
+    /// Show where a message stands and how it came there.
+    Trace(TraceArgs),
+    /// Show messages that could not be answered or sent; try one again, or drop it.
+    #[command(alias = "dead-letters")]
+    Deadletters(DeadLettersArgs),
     /// Look at the actors, and restart, park or stop one.
     Supervisor(SupervisorArgs),
     /// Print the completions for a shell.

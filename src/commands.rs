@@ -6,6 +6,7 @@ pub(crate) mod channels;
 pub(crate) mod completion;
 pub(crate) mod config;
 pub(crate) mod cron;
+pub(crate) mod deadletters;
 pub(crate) mod gateway;
 pub(crate) mod health;
 pub(crate) mod logs;
@@ -16,6 +17,7 @@ pub(crate) mod sessions;
 pub(crate) mod status;
 pub(crate) mod supervisor;
 pub(crate) mod system;
+pub(crate) mod trace;
 pub(crate) mod up;
 
 use std::time::Duration;
@@ -85,6 +87,8 @@ pub(crate) fn run(command: Command, shell: &Shell) -> CommandResult {
         Command::Approvals(args) => wait(approvals::run(&args, shell)),
         Command::System(args) => wait(system::run(&args, shell)),
         Command::Config(args) => config::run(&args, shell),
+        Command::Trace(args) => wait(trace::run(&args, shell)),
+        Command::Deadletters(args) => wait(deadletters::run(&args, shell)),
         Command::Supervisor(args) => wait(supervisor::run(&args, shell)),
         Command::Completion(args) => completion::run(&args, shell),
     }

@@ -93,11 +93,12 @@ impl Instance {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             birth: birth(pid),
         };
+        // Over what stands there: on a full disk that needs no room.
+        let text = serde_json::to_vec(&holder)?;
         let mut file = &self.file;
-        file.set_len(0)?;
         file.rewind()?;
-        file.write_all(&serde_json::to_vec(&holder)?)?;
-        file.flush()
+        file.write_all(&text)?;
+        file.set_len(text.len() as u64)
     }
 }
 

@@ -136,6 +136,9 @@ pub(super) fn connecting(endpoint: &Endpoint, refusal: &Refusal) -> CommandError
 
 /// The gateway refused a request.
 pub(super) fn refused(method: &str, refusal: &Refusal) -> CommandError {
+    if refusal.detail() == "NOT_FOUND" {
+        return CommandError::new(Kind::No, refusal.message.clone());
+    }
     let kind = if refusal.code == "FORBIDDEN"
         || refusal.detail() == "MISSING_SCOPE"
         || refusal.message.starts_with("missing scope")

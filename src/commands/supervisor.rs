@@ -10,7 +10,7 @@ use crate::error::CommandResult;
 use crate::render::Tone;
 use crate::shell::Shell;
 
-mod crash;
+pub(crate) mod crash;
 pub(crate) mod tree;
 
 #[derive(Debug, clap::Args)]

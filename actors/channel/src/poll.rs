@@ -314,6 +314,10 @@ impl Actor for Poll {
             PollMail::Stored(StoreResult(Err(StepError::Files(reason)))) => {
                 self.failed(&PlatformError::Transport { reason }, ctx);
             }
+            PollMail::Stored(StoreResult(Err(StepError::Ledger(error)))) if error.retryable() => {
+                let reason = error.to_string();
+                self.failed(&PlatformError::Transport { reason }, ctx);
+            }
             PollMail::Stored(StoreResult(Err(StepError::Ledger(error)))) => {
                 return Err(error.into());
             }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use openclaw_channel::{ChannelDeps, Leases};
 use openclaw_channel::{StatusBoard, TypingBoard};
-use openclaw_ledger::Ledger;
+use openclaw_ledger::{Ledger, LedgerError, UnknownPolicy};
 use openclaw_protocol::{Config, Secret};
 use openclaw_runtime::watchdog::Watchdog;
 use openclaw_runtime::{Directory, Root, RootExit, ShutdownReport};
@@ -23,6 +23,9 @@ use crate::ingress;
 use crate::models::Models;
 use crate::paths::Paths;
 use crate::services::{LogFile, Parts, Phase, Services};
+
+/// How often a start on a full disk looks for room.
+const LOOK_FOR_ROOM: Duration = Duration::from_secs(5);
 
 /// A file of the page: its bytes and media type.
 #[derive(Debug, Clone)]
@@ -72,7 +75,7 @@ impl std::fmt::Debug for BootOptions {
 #[derive(Debug, thiserror::Error)]
 pub enum GatewayError {
     #[error(transparent)]
-    Ledger(#[from] openclaw_ledger::LedgerError),
+    Ledger(#[from] LedgerError),
     /// A part of the tree gave up during the start, with the process exit code it asks for.
     #[error("{reason}")]
     Ended { code: i32, reason: String },
@@ -95,10 +98,7 @@ impl Gateway {
     pub async fn start(options: BootOptions) -> Result<Running, GatewayError> {
         let loaded = Arc::new(config::load(&options.paths, &options.environment));
         let accounts = house::accounts(&loaded, &options.paths);
-        let (ledger, _thread) = Ledger::open(options.paths.ledger_file())?;
-        // What the last process had in hand is taken out of its hands before anybody can ask for it.
-        let recovery = ledger.recover(house::unknown_policy(&accounts)).await?;
-        tracing::info!(?recovery, "the ledger is open");
+        let ledger = open_ledger(&options.paths, &house::unknown_policy(&accounts)).await?;
 
         let house = Arc::new(assemble(&options, loaded, ledger));
         CrashKeeper::listen(&house.directory);
@@ -158,6 +158,37 @@ fn idle(environment: &Environment) -> Duration {
     let seconds = environment.get("OPENCLAW_SESSION_IDLE_SECONDS");
     let seconds = seconds.and_then(|text| text.parse().ok());
     seconds.map_or(openclaw_session::IDLE, Duration::from_secs)
+}
+
+/// Opens the ledger. On a disk without any room it waits until there is some: nothing that is in it is lost, and an end
+/// would only be followed by the next start.
+async fn open_ledger(paths: &Paths, policy: &UnknownPolicy) -> Result<Ledger, LedgerError> {
+    loop {
+        match recovered(paths, policy).await {
+            Err(error) if error.is_disk_full() => {
+                tracing::error!(%error, "the gateway starts when there is room on the disk");
+                tokio::time::sleep(LOOK_FOR_ROOM).await;
+            }
+            opened => return opened,
+        }
+    }
+}
+
+/// Opens the ledger; what the last process had in hand is taken out of its hands before anybody can ask for it.
+async fn recovered(paths: &Paths, policy: &UnknownPolicy) -> Result<Ledger, LedgerError> {
+    let (ledger, thread) = Ledger::open(paths.ledger_file())?;
+    match ledger.recover(policy.clone()).await {
+        Ok(recovery) => {
+            tracing::info!(?recovery, "the ledger is open");
+            Ok(ledger)
+        }
+        Err(error) => {
+            drop(ledger);
+            // The file is opened again only after this thread has let it go.
+            let _let_go = tokio::task::spawn_blocking(move || thread.join()).await;
+            Err(error)
+        }
+    }
 }
 
 /// Puts the parts together. Nothing runs yet.

@@ -197,6 +197,8 @@ pub fn readiness(services: &Services) -> Readiness {
     let stats = services.ledger.stats();
     if stats.failed.is_some() {
         failing.push("ledger: failed".to_owned());
+    } else if stats.disk_full {
+        failing.push("ledger: the disk is full".to_owned());
     } else if Duration::from_millis(stats.busy_ms) > Duration::from_secs(5) {
         failing.push("ledger: the disk hangs".to_owned());
     }

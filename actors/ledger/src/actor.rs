@@ -11,6 +11,7 @@ use openclaw_runtime::{
     Shutdown, Task,
 };
 
+use crate::room::DISK_FULL;
 use crate::{Ended, Ledger, LedgerError};
 
 /// EX_IOERR of sysexits: the service manager starts the process again.
@@ -28,6 +29,8 @@ const FIRST_PRUNE: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub enum JournalMail {
     Look,
+    /// The disk was looked at.
+    Looked,
     Prune,
     Pruned(Result<u64, LedgerError>),
     Ended(Ended),
@@ -37,6 +40,7 @@ impl Mail for JournalMail {
     fn kind(&self) -> &'static str {
         match self {
             Self::Look => "look",
+            Self::Looked => "looked",
             Self::Prune => "prune",
             Self::Pruned(_) => "pruned",
             Self::Ended(_) => "ended",
@@ -54,6 +58,8 @@ pub struct JournalArgs {
 #[derive(Debug)]
 pub struct JournalActor {
     ledger: Ledger,
+    is_looking: bool,
+    was_full: bool,
 }
 
 impl JournalActor {
@@ -70,11 +76,16 @@ impl JournalActor {
 
     fn on_look(&self) -> (Health, String) {
         let stats = self.ledger.stats();
-        let health = if stats.busy_ms > SLOW_MS {
+        let health = if stats.busy_ms > SLOW_MS || stats.disk_full {
             Health::Degraded
         } else {
             Health::Ok
         };
+        if stats.disk_full {
+            let free = stats.disk_free.unwrap_or(0) / (1024 * 1024);
+            let note = format!("{DISK_FULL} ({free} MiB free): nothing new is taken in");
+            return (health, note);
+        }
         let batch = (stats.ops * 10).checked_div(stats.commits).unwrap_or(0);
         let note = format!(
             "q {} · commit p50 {} µs p99 {} µs · batch {}.{}",
@@ -85,6 +96,36 @@ impl JournalActor {
             batch % 10,
         );
         (health, note)
+    }
+
+    /// Looks at the disk in a task: it may hang, and then one look is enough.
+    fn look_for_room(&mut self, ctx: &mut Context<Self>) {
+        if std::mem::replace(&mut self.is_looking, true) {
+            return;
+        }
+        let ledger = self.ledger.clone();
+        let look = async move {
+            // A look that was cancelled is made again at the next one.
+            let _looked = tokio::task::spawn_blocking(move || ledger.look_for_room()).await;
+        };
+        let task = Task::new("room").kind("room");
+        ctx.task(task, look, |()| JournalMail::Looked);
+    }
+
+    fn on_looked(&mut self, ctx: &mut Context<Self>) {
+        self.is_looking = false;
+        let is_full = self.ledger.stats().disk_full;
+        if is_full && !self.was_full {
+            // What is over its time makes room inside the file.
+            self.prune(ctx);
+        }
+        self.was_full = is_full;
+    }
+
+    fn prune(&self, ctx: &mut Context<Self>) {
+        let ledger = self.ledger.clone();
+        let prune = async move { ledger.prune().await };
+        ctx.task(Task::new("prune").kind("prune"), prune, JournalMail::Pruned);
     }
 
     fn on_pruned(result: &Result<u64, LedgerError>) {
@@ -115,6 +156,8 @@ impl Actor for JournalActor {
     fn init(args: JournalArgs, _ctx: &mut Context<Self>) -> Result<Self, ExitError> {
         Ok(Self {
             ledger: args.ledger,
+            is_looking: false,
+            was_full: false,
         })
     }
 
@@ -126,6 +169,7 @@ impl Actor for JournalActor {
             async move { ledger.ended().await },
             JournalMail::Ended,
         );
+        self.look_for_room(ctx);
         ctx.after(LOOK, JournalMail::Look);
         ctx.after(FIRST_PRUNE, JournalMail::Prune);
         Ok(())
@@ -138,11 +182,11 @@ impl Actor for JournalActor {
                 ctx.health(health);
                 ctx.note(note);
                 ctx.after(LOOK, JournalMail::Look);
+                self.look_for_room(ctx);
             }
+            JournalMail::Looked => self.on_looked(ctx),
             JournalMail::Prune => {
-                let ledger = self.ledger.clone();
-                let prune = async move { ledger.prune().await };
-                ctx.task(Task::new("prune").kind("prune"), prune, JournalMail::Pruned);
+                self.prune(ctx);
                 ctx.after(PRUNE, JournalMail::Prune);
             }
             JournalMail::Pruned(result) => Self::on_pruned(&result),

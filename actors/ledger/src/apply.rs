@@ -10,6 +10,7 @@ mod recover;
 mod session;
 mod turn;
 
+pub(crate) use self::prune::is_dead;
 use crate::codec;
 use crate::error::{Reject, Stop};
 use crate::op::{Answer, Fence, Op, Receipt, Write};
@@ -101,6 +102,32 @@ fn next_number(tables: &mut impl Tables, table: TableId, prefix: &[u8]) -> Resul
     Ok(last
         .and_then(|key| key::last_number(&key))
         .map_or(1, |last| last + 1))
+}
+
+/// Whether an owner whose next row is `seq` has all the open rows it may have.
+fn is_full(
+    tables: &mut impl Tables,
+    index: TableId,
+    prefix: &[u8],
+    seq: u64,
+    most: u64,
+) -> Result<bool, Stop> {
+    let end = key::end(prefix);
+    let mut first = seq;
+    tables.scan(index, prefix, &end, &mut |key, _| {
+        first = key::last_number(key).unwrap_or(seq);
+        false
+    })?;
+    // Numbers have gaps where rows have ended, so this is rarely the count itself.
+    if seq.saturating_sub(first) < most {
+        return Ok(false);
+    }
+    let mut open = 0;
+    tables.scan(index, prefix, &end, &mut |_, _| {
+        open += 1;
+        open < most
+    })?;
+    Ok(open >= most)
 }
 
 fn remember(tables: &mut impl Tables, answer: &Answer) -> Result<(), Stop> {

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::room::DISK_FULL;
 use crate::row::{InboxState, OutboxState};
 
 /// A write that was refused; the batch it rode in is unharmed.
@@ -26,6 +27,8 @@ pub enum Reject {
     StepConflict { session: String, turn: u64, k: u32 },
     #[error("{key} is {}: only a dead letter can be retried or dropped", .state.as_str())]
     WrongInboundState { key: String, state: InboxState },
+    #[error("{waiting} messages already wait in {session}: send it again when some are answered")]
+    SessionFull { session: String, waiting: u64 },
     #[error("outbox row {key} does not exist")]
     NoSuchOutbound { key: String },
     #[error("outbox row {key} is {}, so it cannot become {wanted}", .state.as_str())]
@@ -50,6 +53,14 @@ pub enum LedgerError {
     /// The journal thread has been closed in order (shutdown).
     #[error("the ledger is closed")]
     Closed,
+    /// Little is free on the disk, so what brings new work is refused: nothing was stored, send it again later.
+    #[error("{DISK_FULL}: nothing new is taken in until there is room; free some space (`df -h`)")]
+    DiskFull,
+    /// So much waits that no more is taken in for now.
+    #[error(
+        "{waiting} messages already wait for an answer: nothing new is taken in until there are fewer"
+    )]
+    Crowded { waiting: u64 },
     /// The first I/O error latches: nothing is written after it, and the process ends.
     #[error(
         "the ledger has stopped after an error: {reason}; check the disk (`df -h`, `dmesg`) and start the gateway again"
@@ -76,7 +87,18 @@ impl LedgerError {
     /// True when a later try can succeed without anybody's help.
     #[must_use]
     pub fn retryable(&self) -> bool {
-        false
+        matches!(self, Self::DiskFull | Self::Crowded { .. })
+    }
+
+    /// True when room on the disk is all that is missing.
+    #[must_use]
+    pub fn is_disk_full(&self) -> bool {
+        match self {
+            Self::DiskFull => true,
+            Self::Failed { reason } => reason.starts_with(DISK_FULL),
+            Self::Open { detail, .. } => detail.starts_with(DISK_FULL),
+            _ => false,
+        }
     }
 
     /// The refusal inside, if it is one.

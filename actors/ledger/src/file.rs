@@ -3,12 +3,14 @@
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use redb::backends::FileBackend;
 use redb::{Builder, Database, DatabaseError, StorageBackend};
 
 use crate::error::LedgerError;
 use crate::migrate;
+use crate::room::{DISK_FULL, Reserved, Room};
 
 /// Page cache of redb. Its default of 1 GiB is meant for servers; the working set here is the open
 /// rows and the tail of each table, and the idle gateway should stay small.
@@ -24,6 +26,7 @@ const REDB_MAGIC: &[u8; 9] = b"redb\x1A\x0A\xA9\x0D\x0A";
 #[derive(Debug)]
 pub(crate) struct OpenFile {
     pub(crate) db: Database,
+    pub(crate) room: Arc<Room>,
     lock: Option<File>,
 }
 
@@ -54,31 +57,59 @@ impl OpenFile {
         if let Ok(found) = Builder::new().set_cache_size(0).open_read_only(path) {
             migrate::check(&found, path)?;
         }
+        let room = Arc::new(Room::of(path));
         let backend = FileBackend::new(file).map_err(|error| opening(path, &error))?;
-        let mut open = Self::with_backend(backend, path)?;
+        let mut open = Self::with_room(backend, path, &room)?;
         if let Err(error) = open.compact(path, COMPACT_FROM) {
             // A failed compaction has changed no row, but redb trusts this handle no more.
             tracing::warn!(path = %path.display(), error, "the ledger stays larger than it needs to be");
             drop(open);
             let file = private_file(path).map_err(fail)?;
             let backend = FileBackend::new(file).map_err(|error| opening(path, &error))?;
-            open = Self::with_backend(backend, path)?;
+            open = Self::with_room(backend, path, &room)?;
         }
         open.lock = Some(lock);
         Ok(open)
     }
 
-    /// Opens a ledger on any storage; tests bring one that fails.
+    /// Opens a ledger on a storage that a test brings.
+    #[cfg(test)]
     pub(crate) fn with_backend(
         backend: impl StorageBackend,
         path: &Path,
     ) -> Result<Self, LedgerError> {
+        let room = Room::with(path, Box::new(|| None));
+        Self::with_room(backend, path, &Arc::new(room))
+    }
+
+    /// Opens a ledger on any storage.
+    pub(crate) fn with_room(
+        backend: impl StorageBackend,
+        path: &Path,
+        room: &Arc<Room>,
+    ) -> Result<Self, LedgerError> {
+        let opened = Self::open_on(Reserved::new(backend, Arc::clone(room)), path);
+        let db = opened.map_err(|error| match error {
+            LedgerError::Open { path, detail } if room.is_hopeless() => LedgerError::Open {
+                path,
+                detail: format!("{DISK_FULL}: {detail}"),
+            },
+            error => error,
+        })?;
+        Ok(Self {
+            db,
+            room: Arc::clone(room),
+            lock: None,
+        })
+    }
+
+    fn open_on(backend: impl StorageBackend, path: &Path) -> Result<Database, LedgerError> {
         let db = Builder::new()
             .set_cache_size(CACHE_BYTES)
             .create_with_backend(backend)
             .map_err(|error| opening(path, &error))?;
         migrate::prepare(&db, path)?;
-        Ok(Self { db, lock: None })
+        Ok(db)
     }
 
     /// Gives space back when most of a large file is free; at the start only, as it needs the database
@@ -104,7 +135,7 @@ impl OpenFile {
 
     /// Closes in order and lets the next gateway in.
     pub(crate) fn close(self) -> Result<(), String> {
-        let Self { db, lock } = self;
+        let Self { db, lock, .. } = self;
         let closed = db.close().map_err(|error| error.to_string());
         drop(lock);
         closed
@@ -191,9 +222,19 @@ fn lock(path: &Path) -> Result<File, LedgerError> {
         }
         Err(TryLockError::Error(error)) => return Err(fail(error)),
     }
-    file.set_len(0).map_err(fail)?;
-    writeln!(file, "{}", std::process::id()).map_err(fail)?;
+    if let Err(error) = sign(&mut file) {
+        // Who holds it is for people; the lock itself needs no room.
+        tracing::warn!(path = %lock_path.display(), %error, "the lock could not be signed");
+    }
     Ok(file)
+}
+
+/// Writes the process id over what stands there: that needs no room on the disk.
+fn sign(file: &mut File) -> io::Result<()> {
+    let pid = format!("{}\n", std::process::id());
+    file.rewind()?;
+    file.write_all(pid.as_bytes())?;
+    file.set_len(pid.len() as u64)
 }
 
 fn private_file(path: &Path) -> io::Result<File> {

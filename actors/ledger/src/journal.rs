@@ -18,6 +18,7 @@ use crate::fault;
 use crate::file::OpenFile;
 use crate::latch::{Ended, Latch};
 use crate::op::{Receipt, Write};
+use crate::room::{DISK_FULL, Room};
 use crate::stats::Stats;
 use crate::store::{BoxFuture, Look, Store};
 
@@ -44,6 +45,7 @@ pub(crate) struct DiskStore {
     file: Shared,
     stats: Arc<Stats>,
     latch: Arc<Latch>,
+    room: Arc<Room>,
 }
 
 /// The journal thread; it ends when the ledger is closed, dropped or fails.
@@ -68,6 +70,7 @@ impl JournalThread {
 impl DiskStore {
     pub(crate) fn start(file: OpenFile) -> Result<(Self, JournalThread), LedgerError> {
         let (queue, inlet) = mpsc::channel(QUEUE);
+        let room = Arc::clone(&file.room);
         let file: Shared = Arc::new(RwLock::new(Some(file)));
         let stats = Arc::new(Stats::new());
         let latch = Arc::new(Latch::new());
@@ -75,6 +78,7 @@ impl DiskStore {
             file: Arc::clone(&file),
             stats: Arc::clone(&stats),
             latch: Arc::clone(&latch),
+            room: Arc::clone(&room),
         };
         let thread = thread::Builder::new()
             .name("ledger".into())
@@ -88,6 +92,7 @@ impl DiskStore {
                 file,
                 stats,
                 latch,
+                room,
             },
             JournalThread { thread },
         ))
@@ -151,12 +156,17 @@ impl Store for DiskStore {
     fn latch(&self) -> &Latch {
         &self.latch
     }
+
+    fn room(&self) -> Option<&Room> {
+        Some(&self.room)
+    }
 }
 
 struct Journal {
     file: Shared,
     stats: Arc<Stats>,
     latch: Arc<Latch>,
+    room: Arc<Room>,
 }
 
 impl Journal {
@@ -166,6 +176,9 @@ impl Journal {
             std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.serve(&mut inlet)));
         let ended = match ended {
             Ok(Ok(())) => Ended::Closed,
+            Ok(Err(reason)) if self.room.is_hopeless() => {
+                Ended::Failed(format!("{DISK_FULL}: {reason}"))
+            }
             Ok(Err(reason)) => Ended::Failed(reason),
             Err(panic) => Ended::Failed(format!("bug: {}", message(&*panic))),
         };

@@ -69,6 +69,11 @@ pub(crate) fn time(at_ms: i64) -> [u8; 8] {
     at_ms.max(0).to_be_bytes()
 }
 
+/// The time that begins a key.
+pub(crate) fn first_time(key: &[u8]) -> Option<i64> {
+    Some(i64::from_be_bytes(*key.first_chunk()?))
+}
+
 /// An account as a key component.
 pub(crate) fn account(account: &AccountKey) -> String {
     account.to_string()

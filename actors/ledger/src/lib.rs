@@ -37,6 +37,7 @@ mod memory;
 mod migrate;
 mod op;
 mod read;
+mod room;
 mod row;
 mod stats;
 mod store;
@@ -110,10 +111,20 @@ impl Ledger {
     /// The ledger in numbers, without touching the disk.
     #[must_use]
     pub fn stats(&self) -> LedgerStats {
+        let room = self.store.room();
         LedgerStats {
             queue: self.store.queued() as u64,
             failed: self.failed(),
+            disk_full: room.is_some_and(|room| room.is_full()),
+            disk_free: room.and_then(|room| room.free()),
             ..self.store.stats().snapshot()
+        }
+    }
+
+    /// Looks how much room the disk has, and sees to what is reserved. Touches the disk: call it off the workers.
+    pub fn look_for_room(&self) {
+        if let Some(room) = self.store.room() {
+            room.look();
         }
     }
 

@@ -7,6 +7,7 @@ use crate::apply::apply;
 use crate::error::{LedgerError, Stop};
 use crate::latch::{Ended, Latch};
 use crate::op::{Receipt, Write};
+use crate::room::Room;
 use crate::stats::{Stats, Tally};
 use crate::store::{BoxFuture, Look, Store};
 use crate::table::{TableId, Tables, View, Visit};
@@ -153,5 +154,9 @@ impl Store for MemoryStore {
 
     fn latch(&self) -> &Latch {
         &self.latch
+    }
+
+    fn room(&self) -> Option<&Room> {
+        None
     }
 }

@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::row::{
     Appended, Committed, InboxState, OutboxKey, OutboxState, Recovery, UnknownAction, UnknownPolicy,
 };
+use crate::table::TableId;
 
 /// Who may write a shard. On one machine the epoch is always 0; a cluster's lease raises it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -135,16 +136,12 @@ impl Mark {
     }
 }
 
-/// Keys that a reader found to be over their time; each is checked again before it goes.
-#[derive(Debug, Default)]
+/// Keys of one table that a reader found to be over their time; each is checked again before it goes.
+#[derive(Debug)]
 pub(crate) struct Prune {
-    pub(crate) seen: Vec<Vec<u8>>,
-    pub(crate) seen_before: i64,
-    pub(crate) idem: Vec<Vec<u8>>,
-    pub(crate) idem_before: i64,
-    pub(crate) inbox: Vec<Vec<u8>>,
-    pub(crate) outbox: Vec<Vec<u8>>,
-    pub(crate) ended_before: i64,
+    pub(crate) table: TableId,
+    pub(crate) keys: Vec<Vec<u8>>,
+    pub(crate) before: i64,
     pub(crate) dead_before: i64,
 }
 
@@ -278,6 +275,24 @@ kinds! {
 }
 
 impl Op {
+    /// Whether it brings work that its sender still has, and can bring again.
+    pub(crate) fn is_intake(&self) -> bool {
+        match self {
+            Self::AppendInbound { rows, notices, .. } => !rows.is_empty() || !notices.is_empty(),
+            Self::Accept { .. } => true,
+            _ => false,
+        }
+    }
+
+    /// Whether it can be left out while the disk is full.
+    pub(crate) fn can_wait(&self) -> bool {
+        match self {
+            Self::Enqueue(_) | Self::PutCrash(_) => true,
+            Self::EditSession { lines, .. } => matches!(lines, LinesEdit::Append { .. }),
+            _ => self.is_intake(),
+        }
+    }
+
     /// The shard that the write belongs to; what belongs to no session is in shard 0.
     pub(crate) fn shard(&self) -> u8 {
         match self {

@@ -218,6 +218,11 @@ impl Stats {
         u64::try_from(value).unwrap_or(0)
     }
 
+    /// Messages that came in and are not answered yet.
+    pub(crate) fn waiting(&self) -> u64 {
+        self.count(Count::InboxPending) + self.count(Count::InboxInterrupted)
+    }
+
     pub(crate) fn snapshot(&self) -> LedgerStats {
         let commits = self.commits.load(Relaxed);
         let histogram: Vec<u64> = self
@@ -249,6 +254,8 @@ impl Stats {
             busy_ms: self.busy_for().map_or(0, |busy| micros(busy) / 1000),
             queue: 0,
             failed: None,
+            disk_full: false,
+            disk_free: None,
         }
     }
 
@@ -341,6 +348,10 @@ pub struct LedgerStats {
     pub queue: u64,
     /// Why nothing is written any more.
     pub failed: Option<String>,
+    /// New work is refused until there is room on the disk.
+    pub disk_full: bool,
+    /// Bytes free on the disk when last looked.
+    pub disk_free: Option<u64>,
 }
 
 #[cfg(test)]

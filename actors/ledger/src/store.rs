@@ -6,6 +6,7 @@ use std::pin::Pin;
 use crate::error::{LedgerError, Stop};
 use crate::latch::Latch;
 use crate::op::{Receipt, Write};
+use crate::room::Room;
 use crate::stats::Stats;
 use crate::table::View;
 
@@ -29,4 +30,7 @@ pub(crate) trait Store: Send + Sync + fmt::Debug {
     fn stats(&self) -> &Stats;
 
     fn latch(&self) -> &Latch;
+
+    /// The room on its disk, if it has one.
+    fn room(&self) -> Option<&Room>;
 }

@@ -2,7 +2,7 @@
 
 mod inbox;
 mod outbox;
-mod prune;
+pub(crate) mod prune;
 mod session;
 mod turn;
 
@@ -12,7 +12,12 @@ use crate::Ledger;
 use crate::codec::{self, NEVER};
 use crate::error::LedgerError;
 use crate::op::{Fence, Op, OutboxInsert, Receipt, Write};
+use crate::room::Room;
 use crate::row::{CrashRow, Lane, NewOutbound, OutboxBody, Recovery, UnknownPolicy};
+
+/// Messages of all sessions that may wait for an answer. Above it the senders keep what they have: a platform
+/// repeats it, a client is told. Far above what a household writes in a day without answers.
+const MOST_WAITING: u64 = 100_000;
 
 /// Wall-clock time of a row; for people and for time limits, never for order.
 pub(crate) fn now_ms() -> i64 {
@@ -60,6 +65,13 @@ fn outbox_insert(row: NewOutbound, at_ms: i64) -> Result<OutboxInsert, LedgerErr
 
 impl Ledger {
     pub(crate) async fn submit(&self, op: Op) -> Result<Receipt, LedgerError> {
+        if self.store.room().is_some_and(Room::is_full) && op.can_wait() {
+            return Err(LedgerError::DiskFull);
+        }
+        let waiting = self.store.stats().waiting();
+        if waiting >= MOST_WAITING && op.is_intake() {
+            return Err(LedgerError::Crowded { waiting });
+        }
         let fence = Fence::constant(op.shard());
         self.store.submit(Write { fence, op }).await
     }

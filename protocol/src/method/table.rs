@@ -6,6 +6,7 @@ mod channel;
 mod chat;
 mod config;
 mod cron;
+mod message;
 mod model;
 mod node;
 mod page;
@@ -34,6 +35,7 @@ const FAMILIES: &[&[Method]] = &[
     voice::ROWS,
     usage::ROWS,
     page::ROWS,
+    message::ROWS,
     supervisor::ROWS,
 ];
 

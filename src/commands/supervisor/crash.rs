@@ -51,7 +51,7 @@ fn list(answer: &Value, now_ms: i64, terminal: &Terminal) -> String {
     table.render(terminal)
 }
 
-fn one(crash: &Value, terminal: &Terminal) -> String {
+pub(crate) fn one(crash: &Value, terminal: &Terminal) -> String {
     let mut text = format!(
         "{}  {}\n",
         terminal.paint(Tone::Accent, &string(crash, "id")),

@@ -7,6 +7,7 @@
 )]
 
 mod chat;
+mod deadletters;
 mod families;
 mod handshake;
 mod house;

@@ -24,6 +24,10 @@ fn params(method: &str) -> Value {
         "sessions.patch" | "sessions.reset" | "sessions.delete" => {
             json!({ "key": "agent:nobody:x" })
         }
+        "messages.trace" => json!({ "id": "nothing" }),
+        "deadletters.show" | "deadletters.retry" | "deadletters.drop" => {
+            json!({ "id": "telegram/nobody#1" })
+        }
         "supervisor.chaos" => json!({ "action": "hits" }),
         name if name.starts_with("supervisor.")
             && !matches!(

@@ -2,13 +2,16 @@
 
 use openclaw_protocol::key::SessionKey;
 
-use super::{IDEM_TTL_MS, next_number, outbox, remember, turn};
+use super::{IDEM_TTL_MS, is_full, next_number, outbox, remember, turn};
 use crate::codec::{self, Head, Record};
 use crate::error::{Reject, Stop};
 use crate::key;
 use crate::op::{Answer, InboxInsert, NoticeInsert, Receipt};
-use crate::row::{Appended, InboxKey, InboxState};
+use crate::row::{Appended, EndNote, InboxKey, InboxState};
 use crate::table::{TableId, Tables};
+
+/// Messages that may wait in one session: hours of turns. A client that brings more is refused.
+const MAX_OPEN: u64 = 1000;
 
 pub(super) fn append(
     tables: &mut impl Tables,
@@ -80,12 +83,40 @@ pub(super) fn accept(
             return Ok(Receipt::Repeat(response.to_vec()));
         }
     }
+    if let Some(waiting) = crowd(tables, &row.session)? {
+        let session = row.session.to_string();
+        return Err(Reject::SessionFull { session, waiting }.into());
+    }
     let seq = insert(tables, row)?;
     remember(tables, answer)?;
     Ok(Receipt::Fresh(seq))
 }
 
+/// How many messages wait in a session that may have no more; none while it may.
+fn crowd(tables: &mut impl Tables, session: &SessionKey) -> Result<Option<u64>, Stop> {
+    let prefix = key::prefix(session.as_str());
+    let seq = next_number(tables, TableId::Inbox, &prefix)?;
+    let is_full = is_full(tables, TableId::InboxOpen, &prefix, seq, MAX_OPEN)?;
+    Ok(is_full.then_some(MAX_OPEN))
+}
+
+/// Stores a platform's message: it has been said, and would be said again for ever if it were refused. Where the
+/// session has all it may have, it is a dead letter at once.
 fn insert(tables: &mut impl Tables, row: &InboxInsert) -> Result<u64, Stop> {
+    if let Some(waiting) = crowd(tables, &row.session)? {
+        let seq = next_number(tables, TableId::Inbox, &key::prefix(row.session.as_str()))?;
+        let head = Head::new(InboxState::Dead.code(), row.at_ms);
+        let mut record = Record::new(head, &row.body);
+        let why = format!("{waiting} messages already wait in this session");
+        let note = EndNote {
+            reason: why.clone(),
+            crash: None,
+        };
+        record.set_note(&serde_json::to_vec(&note).unwrap_or_default());
+        let row_key = key::numbered(row.session.as_str(), seq);
+        turn::store(tables, &row_key, &mut record, None, &why)?;
+        return Ok(seq);
+    }
     insert_body(tables, &row.session, row.at_ms, &row.body, "received")
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use openclaw_protocol::key::AccountKey;
 
-use super::next_number;
+use super::{is_full, next_number};
 use crate::codec::{self, Head, NEVER, Record};
 use crate::error::{Reject, Stop};
 use crate::key;
@@ -64,7 +64,8 @@ pub(super) fn insert(tables: &mut impl Tables, row: &OutboxInsert) -> Result<u64
     };
     let mut record = Record::new(head, &row.body);
     let mut why = "queued".to_owned();
-    if is_full(tables, &key::prefix(&account), seq)? {
+    let prefix = key::prefix(&account);
+    if is_full(tables, TableId::OutboxOpen, &prefix, seq, MAX_OPEN)? {
         record.head.state = OutboxState::Dead.code();
         why = format!("{MAX_OPEN} messages already wait for this account");
         record.set_note(&note(&why));
@@ -72,26 +73,6 @@ pub(super) fn insert(tables: &mut impl Tables, row: &OutboxInsert) -> Result<u64
     let row_key = key::numbered(&account, seq);
     store(tables, &row_key, &mut record, None, &why)?;
     Ok(seq)
-}
-
-/// Whether an account whose next row is `seq` has all the open rows it may have.
-fn is_full(tables: &mut impl Tables, prefix: &[u8], seq: u64) -> Result<bool, Stop> {
-    let end = key::end(prefix);
-    let mut first = seq;
-    tables.scan(TableId::OutboxOpen, prefix, &end, &mut |key, _| {
-        first = key::last_number(key).unwrap_or(seq);
-        false
-    })?;
-    // Numbers have gaps where rows have ended, so this is rarely the count itself.
-    if seq.saturating_sub(first) < MAX_OPEN {
-        return Ok(false);
-    }
-    let mut open = 0;
-    tables.scan(TableId::OutboxOpen, prefix, &end, &mut |_, _| {
-        open += 1;
-        open < MAX_OPEN
-    })?;
-    Ok(open >= MAX_OPEN)
 }
 
 pub(super) fn note(error: impl Into<String>) -> Vec<u8> {

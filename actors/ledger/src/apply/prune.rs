@@ -9,84 +9,82 @@ use crate::row::{InboxState, OutboxState};
 use crate::stats::Count;
 use crate::table::{TableId, Tables};
 
+/// Whether an ended row is a dead letter; none for an open row and an unknown state.
+pub(crate) fn is_dead(table: TableId, state: u8) -> Option<bool> {
+    if table == TableId::Inbox {
+        let state = InboxState::from_code(state).filter(|state| !state.is_open())?;
+        return Some(state == InboxState::Dead);
+    }
+    let state = OutboxState::from_code(state).filter(|state| !state.is_open())?;
+    Some(matches!(state, OutboxState::Dead | OutboxState::Unknown))
+}
+
 pub(super) fn apply(tables: &mut impl Tables, prune: &Prune) -> Result<Receipt, Stop> {
     let mut gone = 0;
-    for (table, keys, before) in [
-        (TableId::Seen, &prune.seen, prune.seen_before),
-        (TableId::Idem, &prune.idem, prune.idem_before),
-    ] {
-        for row_key in keys {
-            let Some(value) = tables.get(table, row_key)? else {
-                continue;
-            };
-            if codec::unseal_at(table, &value).map_or(true, |(at, _)| at < before) {
-                tables.remove(table, row_key)?;
-                gone += 1;
-            }
-        }
-    }
-    for row_key in &prune.inbox {
-        gone += u64::from(ended(tables, TableId::Inbox, row_key, prune)?);
-    }
-    for row_key in &prune.outbox {
-        gone += u64::from(ended(tables, TableId::Outbox, row_key, prune)?);
+    for row_key in &prune.keys {
+        gone += u64::from(row(tables, row_key, prune)?);
     }
     Ok(Receipt::Number(gone))
+}
+
+fn row(tables: &mut impl Tables, row_key: &[u8], prune: &Prune) -> Result<bool, Stop> {
+    let table = prune.table;
+    let Some(value) = tables.get(table, row_key)? else {
+        return Ok(false);
+    };
+    match table {
+        TableId::Inbox | TableId::Outbox => return ended(tables, row_key, &value, prune),
+        TableId::Seen | TableId::Idem => {
+            if codec::unseal_at(table, &value).is_ok_and(|(at, _)| at >= prune.before) {
+                return Ok(false);
+            }
+        }
+        // Usage and crash records are written once.
+        _ => {}
+    }
+    tables.remove(table, row_key)?;
+    Ok(true)
 }
 
 /// Removes an ended row, but never the last of its session or account: numbers are not given twice.
 fn ended(
     tables: &mut impl Tables,
-    table: TableId,
     row_key: &[u8],
+    value: &[u8],
     prune: &Prune,
 ) -> Result<bool, Stop> {
-    let Some(value) = tables.get(table, row_key)? else {
-        return Ok(false);
-    };
+    let table = prune.table;
     let Some((owner, _)) = key::split_numbered(row_key) else {
         return Ok(false);
     };
     let prefix = key::prefix(&owner);
-    if tables
-        .last_key(table, &prefix, &key::end(&prefix))?
-        .as_deref()
-        == Some(row_key)
-    {
-        return Ok(false);
-    }
-    let Ok(record) = Record::decode(table, &value) else {
+    let last = tables.last_key(table, &prefix, &key::end(&prefix))?;
+    let Ok(record) = Record::decode(table, value) else {
         return Ok(false);
     };
-    let (open, dead_key, dead) = if table == TableId::Inbox {
-        let Ok(state) = turn::state_of(&record) else {
-            return Ok(false);
-        };
-        let dead = (state == InboxState::Dead).then_some(Count::InboxDead);
-        (state.is_open(), turn::dead_key(row_key), dead)
-    } else {
-        let Ok(state) = outbox::state_of(record.head.state) else {
-            return Ok(false);
-        };
-        let dead = matches!(state, OutboxState::Dead | OutboxState::Unknown);
-        (
-            state.is_open(),
-            outbox::dead_key(row_key),
-            dead.then(|| Count::outbox(state)).flatten(),
-        )
+    let Some(dead) = is_dead(table, record.head.state) else {
+        return Ok(false);
     };
-    let before = if dead.is_some() {
+    let before = if dead {
         prune.dead_before
     } else {
-        prune.ended_before
+        prune.before
     };
-    if open || record.head.changed_at >= before {
+    if last.as_deref() == Some(row_key) || record.head.changed_at >= before {
         return Ok(false);
     }
     tables.remove(table, row_key)?;
-    if let Some(count) = dead {
+    if dead {
+        let (dead_key, count) = if table == TableId::Inbox {
+            (turn::dead_key(row_key), Some(Count::InboxDead))
+        } else {
+            let state = OutboxState::from_code(record.head.state);
+            (outbox::dead_key(row_key), state.and_then(Count::outbox))
+        };
         tables.remove(TableId::Dead, &dead_key)?;
-        tables.tally().add(count, -1);
+        if let Some(count) = count {
+            tables.tally().add(count, -1);
+        }
     }
     Ok(true)
 }

@@ -355,3 +355,26 @@ async fn a_message_that_cannot_be_decoded_becomes_a_dead_letter() {
         (0, 1, 1)
     );
 }
+
+#[tokio::test]
+async fn a_file_that_is_pruned_does_not_grow_for_ever() {
+    let (_folder, path) = place();
+    let (ledger, _thread) = Ledger::open(&path).unwrap();
+    let mut lengths = Vec::new();
+    for _round in 0..12 {
+        // Written together, as each commit is a wait for the disk.
+        let rows = (0..400).map(|n| outbound(&n.to_string(), "text")).collect();
+        ledger.enqueue(rows).await.unwrap();
+        let rows = ledger.claim_outbox(&account(), 1, 400, &[]).await.unwrap();
+        let marks = rows.iter().map(|row| ledger.mark_sent(&row.key, vec![]));
+        for marked in join_all(marks.collect()).await {
+            marked.unwrap();
+        }
+        let next_month = crate::verb::now_ms() + 31 * 24 * 3600 * 1000;
+        assert!(ledger.prune_at(next_month).await.unwrap() >= 399);
+        lengths.push(fs::metadata(&path).unwrap().len());
+    }
+    // Kept whole, the rounds would take twelve times the first.
+    let longest = lengths.iter().max().unwrap();
+    assert!(*longest < lengths[0] * 3, "{lengths:?}");
+}

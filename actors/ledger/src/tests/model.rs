@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use openclaw_protocol::key::SessionKey;
 use proptest::prelude::*;
 
 use super::fixture::*;
@@ -13,7 +14,7 @@ use crate::{
 const SESSIONS: [&str; 3] = ["a", "b", "a:b"];
 
 #[derive(Debug, Clone)]
-enum Step {
+pub(super) enum Step {
     Append {
         session: usize,
         id: u8,
@@ -61,7 +62,7 @@ enum Step {
     Reopen,
 }
 
-fn step() -> impl Strategy<Value = Step> {
+pub(super) fn step() -> impl Strategy<Value = Step> {
     let session = 0..SESSIONS.len();
     let seq = 1..8_u64;
     prop_oneof![
@@ -83,28 +84,37 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 #[derive(Debug, Clone, PartialEq)]
-struct In {
+pub(super) struct In {
     id: String,
     state: InboxState,
     attempts: u32,
 }
 
 #[derive(Debug, Clone, PartialEq)]
-struct Out {
+pub(super) struct Out {
     lane: u8,
     state: OutboxState,
     attempts: u32,
     due: i64,
 }
 
-#[derive(Debug, Default)]
-struct Model {
+#[derive(Debug, Clone, Default)]
+pub(super) struct Model {
     inbox: BTreeMap<&'static str, Vec<In>>,
     seen: BTreeSet<u8>,
     outbox: Vec<Out>,
 }
 
+/// All rows, in the model's terms.
+type Rows = (BTreeMap<SessionKey, Vec<In>>, Vec<Out>);
+
 impl Model {
+    pub(super) fn rows(&self) -> Rows {
+        let inbox = self.inbox.iter();
+        let inbox = inbox.map(|(name, rows)| (session(name), rows.clone()));
+        (inbox.collect(), self.outbox.clone())
+    }
+
     fn open(&mut self, session: &str) -> Option<(usize, &mut In)> {
         let rows = self.inbox.get_mut(session)?;
         rows.iter_mut()
@@ -149,7 +159,7 @@ impl Model {
     }
 }
 
-async fn run(ledger: &Ledger, model: &mut Model, step: &Step) {
+pub(super) async fn run(ledger: &Ledger, model: &mut Model, step: &Step) {
     use OutboxState::{Attempting, Dead, Prepared, Sent, Unknown};
     let key = |seq: u64| OutboxKey {
         account: account(),
@@ -314,8 +324,7 @@ async fn run(ledger: &Ledger, model: &mut Model, step: &Step) {
     }
 }
 
-/// The tables, the indexes and the counts say what the model says.
-fn compare(ledger: &Ledger, model: &Model) {
+pub(super) fn rows(ledger: &Ledger) -> Rows {
     let mut inbox: BTreeMap<_, Vec<In>> = BTreeMap::new();
     for row in ledger.inbox(&InboxFilter::default()) {
         let (id, state, attempts) = (row.source_id, row.state, row.attempts);
@@ -325,13 +334,6 @@ fn compare(ledger: &Ledger, model: &Model) {
             attempts,
         });
     }
-    let expected = model
-        .inbox
-        .iter()
-        .map(|(name, rows)| (session(name), rows.clone()))
-        .collect();
-    assert_eq!(inbox, expected);
-
     let outbox = ledger.outbox(&OutboxFilter::default());
     let outbox: Vec<_> = outbox
         .iter()
@@ -342,7 +344,14 @@ fn compare(ledger: &Ledger, model: &Model) {
             due: row.not_before_ms,
         })
         .collect();
-    assert_eq!(outbox, model.outbox);
+    (inbox, outbox)
+}
+
+/// The tables, the indexes and the counts say what the model says.
+pub(super) fn compare(ledger: &Ledger, model: &Model) {
+    let found = rows(ledger);
+    assert_eq!(found, model.rows());
+    let outbox = found.1;
 
     let rows = || model.inbox.values().flatten();
     let open = |name: &str| {
@@ -418,7 +427,7 @@ fn compare(ledger: &Ledger, model: &Model) {
     assert_eq!(ledger.outbox_next_due(&account()), due);
 }
 
-fn block_on<T>(future: impl Future<Output = T>) -> T {
+pub(super) fn block_on<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread()
         .build()
         .unwrap()

@@ -5,6 +5,7 @@ use crate::tests::fixture::*;
 use crate::{Accepted, InboxFilter, InboxState, Ledger, OutboxFilter, TurnOutcome};
 
 on_both! {
+    a_session_has_a_bound,
     rows_and_cursor_come_together,
     a_repeated_update_is_dropped,
     a_source_id_counts_within_its_source,
@@ -238,4 +239,52 @@ async fn open_rows_are_listed_by_session(ledger: &Ledger) {
         ["1", "3"]
     );
     assert_eq!(list(InboxFilter { limit: 2, ..all() }), ["2", "1"]);
+}
+
+async fn a_session_has_a_bound(ledger: &Ledger) {
+    let rows = |from: u32, until: u32| {
+        (from..until)
+            .map(|n| inbound("a", &n.to_string()))
+            .collect()
+    };
+    ledger
+        .append_inbound(rows(0, 1001), cursor("9"))
+        .await
+        .unwrap();
+    let stats = ledger.stats();
+    assert_eq!((stats.inbox_pending, stats.inbox_dead), (1000, 1));
+    let letter = &ledger.dead_letters().0[0];
+    assert_eq!(letter.seq, 1001);
+    assert_eq!(
+        letter.reason.as_deref(),
+        Some("1000 messages already wait in this session")
+    );
+    assert_eq!(
+        ledger.cursor("telegram/home").as_deref(),
+        Some("9"),
+        "nothing is blocked"
+    );
+    let error = ledger
+        .accept(inbound("a", "x"), "ws", "key", serde_json::json!({}))
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(error.reject(), Some(crate::Reject::SessionFull { .. })),
+        "{error}"
+    );
+    assert_eq!(ledger.recall("ws", "key"), None, "it may be sent again");
+    let turn = ledger
+        .begin_turn(&session("a"), 1)
+        .await
+        .unwrap()
+        .unwrap()
+        .turn;
+    ledger
+        .commit_turn(commit("a", turn, crate::TurnOutcome::Done))
+        .await
+        .unwrap();
+    ledger
+        .accept(inbound("a", "x"), "ws", "key", serde_json::json!({}))
+        .await
+        .expect("there is room again");
 }
