@@ -259,6 +259,16 @@ fn ledger(services: &Services, out: &mut Writer<'_, '_>) -> Result<(), fmt::Erro
         "1 once nothing is written any more",
         failed,
     )?;
+    let full = if stats.disk_full { 1.0 } else { 0.0 };
+    out.gauge(
+        "ledger_disk_full",
+        "1 while new work is refused for want of room on the disk",
+        full,
+    )?;
+    if let Some(free) = stats.disk_free {
+        let help = "Bytes free on the ledger's disk when last looked";
+        out.gauge("ledger_disk_free_bytes", help, float(free))?;
+    }
     let buckets: Vec<(f64, u64)> = per_bucket(&services.ledger.commit_histogram());
     let mut metric = out.0.encode_descriptor(
         "ledger_commit_seconds",
