@@ -37,6 +37,9 @@ const EDGES: [&str; 5] = ["channels", "providers", "tools", "cron", "nodes"];
 /// Parts below the first floor that the gateway can't be without.
 const CORE: [&str; 2] = ["ingress/http", "ingress/pulse"];
 
+/// Said while the ledger refuses new work for want of room.
+const DISK_FULL: &str = "the disk is full";
+
 /// The part of the snapshot that is kept.
 #[derive(Debug, Default)]
 pub struct HealthBoard {
@@ -198,7 +201,7 @@ pub fn readiness(services: &Services) -> Readiness {
     if stats.failed.is_some() {
         failing.push("ledger: failed".to_owned());
     } else if stats.disk_full {
-        failing.push("ledger: the disk is full".to_owned());
+        failing.push(format!("ledger: {DISK_FULL}"));
     } else if Duration::from_millis(stats.busy_ms) > Duration::from_secs(5) {
         failing.push("ledger: the disk hangs".to_owned());
     }

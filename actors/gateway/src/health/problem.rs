@@ -38,7 +38,11 @@ impl Problem {
 pub(super) fn problems(services: &Services) -> Vec<Problem> {
     let core = readiness(services).failing.into_iter().map(|text| {
         let (part, message) = text.split_once(": ").unwrap_or(("gateway", &text));
-        Problem::new(part, message)
+        let fix = (message == super::DISK_FULL).then(|| "free some space: df -h".to_owned());
+        Problem {
+            fix,
+            ..Problem::new(part, message)
+        }
     });
     let mut problems: Vec<Problem> = core.collect();
     problems.extend(accounts(services));
