@@ -32,15 +32,14 @@ fn row(tables: &mut impl Tables, row_key: &[u8], prune: &Prune) -> Result<bool, 
     let Some(value) = tables.get(table, row_key)? else {
         return Ok(false);
     };
-    match table {
-        TableId::Inbox | TableId::Outbox => return ended(tables, row_key, &value, prune),
-        TableId::Seen | TableId::Idem => {
-            if codec::unseal_at(table, &value).is_ok_and(|(at, _)| at >= prune.before) {
-                return Ok(false);
-            }
-        }
-        // Usage and crash records are written once.
-        _ => {}
+    if matches!(table, TableId::Inbox | TableId::Outbox) {
+        return ended(tables, row_key, &value, prune);
+    }
+    // An answer or a key may have been written anew; usage and crash records are written once.
+    let renewed = matches!(table, TableId::Seen | TableId::Idem)
+        && codec::unseal_at(table, &value).is_ok_and(|(at, _)| at >= prune.before);
+    if renewed {
+        return Ok(false);
     }
     tables.remove(table, row_key)?;
     Ok(true)
