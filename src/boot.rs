@@ -289,6 +289,7 @@ async fn port_taken(port: u16) -> CommandError {
         because: String::new(),
         token: None,
         password: None,
+        device: None,
     };
     let is_gateway = match Client::connect(endpoint, Duration::from_secs(2)).await {
         Ok(client) => {

@@ -13,12 +13,15 @@ use crate::commands::completion::CompletionArgs;
 use crate::commands::config::ConfigArgs;
 use crate::commands::cron::CronArgs;
 use crate::commands::deadletters::DeadLettersArgs;
+use crate::commands::devices::DevicesArgs;
 use crate::commands::gateway::GatewayArgs;
 use crate::commands::health::HealthArgs;
 use crate::commands::logs::LogsArgs;
 use crate::commands::models::ModelsArgs;
 use crate::commands::nodes::NodesArgs;
 use crate::commands::pairing::PairingArgs;
+use crate::commands::protocol::ProtocolArgs;
+use crate::commands::qr::QrArgs;
 use crate::commands::sessions::SessionsArgs;
 use crate::commands::status::StatusArgs;
 use crate::commands::supervisor::SupervisorArgs;
@@ -100,6 +103,12 @@ pub(crate) enum Command {
     Logs(LogsArgs),
     /// Let people in who wrote to a chat account.
     Pairing(PairingArgs),
+    /// Show the devices that may connect, and let new ones in.
+    Devices(DevicesArgs),
+    /// Make a code by which a phone finds this gateway and is let in once.
+    Qr(QrArgs),
+    /// Print what the gateway's WebSocket speaks.
+    Protocol(ProtocolArgs),
     /// Show the chat accounts.
     Channels(ChannelsArgs),
     /// List the conversations.

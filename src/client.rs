@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use futures_util::SinkExt;
 use futures_util::StreamExt;
+use openclaw_protocol::Secret;
 use serde_json::Value;
 use serde_json::json;
 use tokio::net::TcpStream;
@@ -15,11 +16,15 @@ use tokio_tungstenite::tungstenite::Error as SocketError;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 
+pub(crate) use self::device::DeviceFiles;
+
+use self::device::HostDevice;
 use crate::endpoint::Endpoint;
 use crate::error::CommandError;
 use crate::error::CommandResult;
 use crate::error::Kind;
 
+mod device;
 mod failure;
 #[cfg(test)]
 mod tests;
@@ -75,6 +80,43 @@ impl Client {
             // Only a connection that needs TLS pays for its set-up.
             drop(rustls::crypto::ring::default_provider().install_default());
         }
+        let mut device = endpoint.device.as_ref().and_then(HostDevice::load);
+        // The operator's secret first; where that is not known, what the gateway gave this host.
+        let own = device.as_ref().and_then(HostDevice::stand_in);
+        let mut offers: Vec<Option<Secret>> = vec![endpoint.token.clone()];
+        if endpoint.token.is_none() && endpoint.password.is_none() && own.is_some() {
+            offers = vec![own];
+        } else if endpoint.token.is_some() && own.is_some() {
+            offers.push(own);
+        }
+        let mut refused = None;
+        for token in offers {
+            let mut client = Self::open(endpoint.clone(), deadline, within).await?;
+            let challenge = client.challenge(deadline, within).await?;
+            let params = client.introduction(device.as_ref(), token.as_ref(), &challenge);
+            let id = client.send("connect", &params).await?;
+            match client.answer(&id, deadline, "connect").await? {
+                Ok(hello) => {
+                    if let Some(device) = &mut device {
+                        device.remember(&hello);
+                    }
+                    client.hello = hello;
+                    return Ok(client);
+                }
+                // A secret that was changed elsewhere: the gateway may still know this host.
+                Err(refusal) if refusal.message.contains("gateway token mismatch") => {
+                    refused.get_or_insert(refusal);
+                }
+                Err(refusal) => return Err(failure::connecting(&endpoint, &refusal)),
+            }
+        }
+        match refused {
+            Some(refusal) => Err(failure::connecting(&endpoint, &refusal)),
+            None => Err(failure::silent(&endpoint, within)),
+        }
+    }
+
+    async fn open(endpoint: Endpoint, deadline: Instant, within: Duration) -> CommandResult<Self> {
         let config = WebSocketConfig::default()
             .max_message_size(Some(MAX_FRAME))
             .max_frame_size(Some(MAX_FRAME));
@@ -85,21 +127,13 @@ impl Client {
             Ok(Err(error)) => return Err(failure::opening(&endpoint, &error)),
             Err(_) => return Err(failure::silent(&endpoint, within)),
         };
-        let mut client = Self {
+        Ok(Self {
             socket,
             endpoint,
             hello: Value::Null,
             next_id: 0,
             waiting: VecDeque::new(),
-        };
-        client.challenge(deadline, within).await?;
-        let params = client.introduction();
-        let id = client.send("connect", &params).await?;
-        client.hello = match client.answer(&id, deadline, "connect").await? {
-            Ok(hello) => hello,
-            Err(refusal) => return Err(failure::connecting(&client.endpoint, &refusal)),
-        };
-        Ok(client)
+        })
     }
 
     /// What the gateway said of itself.
@@ -152,11 +186,11 @@ impl Client {
         drop(tokio::time::timeout(Duration::from_millis(200), goodbye).await);
     }
 
-    async fn challenge(&mut self, deadline: Instant, within: Duration) -> CommandResult {
+    async fn challenge(&mut self, deadline: Instant, within: Duration) -> CommandResult<Value> {
         loop {
             match tokio::time::timeout_at(deadline, self.read()).await {
-                Ok(Ok(Incoming::Event { name, .. })) if name == "connect.challenge" => {
-                    return Ok(());
+                Ok(Ok(Incoming::Event { name, payload })) if name == "connect.challenge" => {
+                    return Ok(payload);
                 }
                 Ok(Ok(_)) => {}
                 Ok(Err(error)) => return Err(error),
@@ -165,30 +199,42 @@ impl Client {
         }
     }
 
-    fn introduction(&self) -> Value {
+    fn introduction(
+        &self,
+        device: Option<&HostDevice>,
+        token: Option<&Secret>,
+        challenge: &Value,
+    ) -> Value {
         let mut auth = serde_json::Map::new();
-        if let Some(token) = &self.endpoint.token {
+        if let Some(token) = token {
             auth.insert("token".into(), token.expose().into());
         }
         if let Some(password) = &self.endpoint.password {
             auth.insert("password".into(), password.expose().into());
         }
-        json!({
+        let client = json!({
+            "id": "cli",
+            "displayName": "openclaw",
+            "version": env!("CARGO_PKG_VERSION"),
+            "platform": std::env::consts::OS,
+            "mode": "cli",
+            "instanceId": uuid::Uuid::new_v4().to_string(),
+        });
+        let token = token.map(Secret::expose).unwrap_or_default();
+        let device = device.map(|device| device.claim(&client, SCOPES, token, challenge));
+        let mut params = json!({
             "minProtocol": 3,
             "maxProtocol": 4,
-            "client": {
-                "id": "cli",
-                "displayName": "openclaw",
-                "version": env!("CARGO_PKG_VERSION"),
-                "platform": std::env::consts::OS,
-                "mode": "cli",
-                "instanceId": uuid::Uuid::new_v4().to_string(),
-            },
-            "role": "operator",
+            "client": client,
+            "role": device::ROLE,
             "scopes": SCOPES,
             "caps": ["tool-events"],
             "auth": auth,
-        })
+        });
+        if let (Some(device), Value::Object(params)) = (device, &mut params) {
+            params.insert("device".into(), device);
+        }
+        params
     }
 
     async fn answer(

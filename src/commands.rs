@@ -7,12 +7,15 @@ pub(crate) mod completion;
 pub(crate) mod config;
 pub(crate) mod cron;
 pub(crate) mod deadletters;
+pub(crate) mod devices;
 pub(crate) mod gateway;
 pub(crate) mod health;
 pub(crate) mod logs;
 pub(crate) mod models;
 pub(crate) mod nodes;
 pub(crate) mod pairing;
+pub(crate) mod protocol;
+pub(crate) mod qr;
 pub(crate) mod sessions;
 pub(crate) mod status;
 pub(crate) mod supervisor;
@@ -24,6 +27,7 @@ use std::time::Duration;
 
 use crate::cli::Command;
 use crate::client::Client;
+use crate::client::DeviceFiles;
 use crate::endpoint::Endpoint;
 use crate::endpoint::Flags;
 use crate::error::CommandError;
@@ -56,7 +60,12 @@ impl RemoteArgs {
             token: self.token.as_deref(),
             password: self.password.as_deref(),
         };
-        Endpoint::resolve(&flags, shell.config()?)
+        let flags_are_silent = self.token.is_none() && self.password.is_none();
+        let endpoint = Endpoint::resolve(&flags, shell.config()?)?;
+        Ok(Endpoint {
+            device: Some(DeviceFiles::of(shell.paths()?, flags_are_silent)),
+            ..endpoint
+        })
     }
 
     pub(crate) fn timeout(&self) -> Duration {
@@ -79,6 +88,9 @@ pub(crate) fn run(command: Command, shell: &Shell) -> CommandResult {
         Command::Agent(args) => wait(agent::run(&args, shell)),
         Command::Logs(args) => wait(logs::run(&args, shell)),
         Command::Pairing(args) => pairing::run(&args, shell),
+        Command::Devices(args) => wait(devices::run(&args, shell)),
+        Command::Qr(args) => wait(qr::run(&args, shell)),
+        Command::Protocol(args) => protocol::run(&args, shell),
         Command::Channels(args) => wait(channels::run(&args, shell)),
         Command::Sessions(args) => wait(sessions::run(&args, shell)),
         Command::Models(args) => wait(models::run(&args, shell)),

@@ -4,6 +4,7 @@ use openclaw_gateway::config::LoadedConfig;
 use openclaw_protocol::Secret;
 use openclaw_protocol::config::GatewayMode;
 
+use crate::client::DeviceFiles;
 use crate::error::CommandError;
 use crate::error::CommandResult;
 use crate::error::Kind;
@@ -30,6 +31,8 @@ pub(crate) struct Endpoint {
     pub(crate) because: String,
     pub(crate) token: Option<Secret>,
     pub(crate) password: Option<Secret>,
+    /// Where this host keeps the key by which it connects; without, it connects by the secret alone.
+    pub(crate) device: Option<DeviceFiles>,
 }
 
 impl Endpoint {
@@ -49,6 +52,7 @@ impl Endpoint {
                 because: "--url".into(),
                 token: flag_token,
                 password: flag_password,
+                device: None,
             });
         }
         let gateway = &loaded.config.gateway;
@@ -66,6 +70,7 @@ impl Endpoint {
                 because: "gateway.remote.url".into(),
                 token: flag_token.or_else(|| remote.token.clone()),
                 password: flag_password.or_else(|| remote.password.clone()),
+                device: None,
             });
         }
         let port = Port::resolve(None, loaded)?;
@@ -80,6 +85,7 @@ impl Endpoint {
             password: flag_password
                 .or_else(|| variable("OPENCLAW_GATEWAY_PASSWORD"))
                 .or(auth.password),
+            device: None,
         })
     }
 }

@@ -276,3 +276,37 @@ fn the_model_its_stand_ins_and_short_names_are_set_without_an_editor() {
     assert_eq!(code(&home, &["models", "aliases", "remove", "nothing"]), 1);
     assert_eq!(code(&home, &["models", "status", "--check"]), 1);
 }
+
+#[tokio::test]
+async fn this_host_is_a_device_and_makes_codes_for_others() {
+    let home = home().config(json!({}));
+    let schema = document(&run(&home, &["protocol", "schema"]));
+    assert_eq!(
+        schema["methods"]["device.pair.approve"]["scope"],
+        "operator.pairing"
+    );
+    let mut gateway = home.start("");
+    gateway.ready().await;
+    let listed = document(&run(&home, &["--json", "devices", "list"]));
+    let identity: Value = serde_json::from_slice(
+        &std::fs::read(home.state().join("identity/device.json")).expect("this host's key"),
+    )
+    .expect("JSON");
+    assert_eq!(listed["paired"][0]["deviceId"], identity["deviceId"]);
+    assert_eq!(listed["paired"][0]["connected"], true);
+    // The token it was given opens the door where the secret is not known.
+    let stranger = home
+        .command(&["--json", "health"])
+        .env("OPENCLAW_GATEWAY_TOKEN", "not the token")
+        .output()
+        .expect("it runs");
+    assert_eq!(document(&stranger)["ok"], true, "{stranger:?}");
+    let url = "wss://claw.example";
+    let made = document(&run(&home, &["--json", "qr", "--public-url", url]));
+    assert_eq!(made["gatewayUrl"], url);
+    let drawn = run(&home, &["qr", "--public-url", url]);
+    assert!(String::from_utf8_lossy(&drawn.stdout).contains("█▀"));
+    let device = identity["deviceId"].as_str().expect("an id");
+    let removed = document(&run(&home, &["--json", "devices", "remove", device]));
+    assert_eq!(removed["deviceId"], device);
+}

@@ -60,6 +60,8 @@ const CLIENT: Fields = open(&[
     req("platform", TEXT),
     opt("deviceFamily", TEXT),
     opt("modelIdentifier", TEXT),
+    opt("buildId", Shape::Text { min: 0, max: 96 }),
+    opt("timeZone", Shape::Text { min: 0, max: 64 }),
     req("mode", Shape::OneOf(CLIENT_MODES)),
     opt("instanceId", TEXT),
 ]);
@@ -199,6 +201,23 @@ impl ConnectParams {
 }
 
 impl ClientInfo {
+    /// Native apps, which may change what they say of their platform when they are updated.
+    pub fn is_native_app(&self) -> bool {
+        let apps = [
+            "openclaw-macos",
+            "openclaw-linux",
+            "openclaw-ios",
+            "openclaw-android",
+        ];
+        self.mode == "ui" && apps.contains(&self.id.as_str())
+    }
+
+    /// The command line, or the gateway's own helpers: they run where the gateway's owner works.
+    pub fn is_local_tool(&self) -> bool {
+        (self.id == "cli" && self.mode == "cli")
+            || (self.id == "gateway-client" && self.mode == "backend")
+    }
+
     /// Clients that only browsers run: their page must be known.
     pub fn is_browser_page(&self) -> bool {
         self.is_control_ui() || self.mode == "webchat" || self.id == "webchat-ui"

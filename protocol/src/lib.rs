@@ -16,6 +16,7 @@
 
 pub mod config;
 pub mod connect;
+pub mod device;
 pub mod error;
 pub mod events;
 pub mod frame;
@@ -23,6 +24,7 @@ pub mod hello;
 pub mod key;
 pub mod message;
 pub mod method;
+pub mod schema;
 pub mod secret;
 pub mod shape;
 pub mod tool;

@@ -3,7 +3,7 @@
 //! The table is the only source of rights. A method that is not in it has no scope, and what has no
 //! scope can't be routed.
 
-mod later;
+mod known;
 mod row;
 mod table;
 
@@ -12,7 +12,11 @@ use serde_json::Value;
 use crate::frame::Protocol;
 use crate::shape::Fields;
 
-pub use self::later::scope_of_missing;
+pub use self::known::Need;
+pub use self::known::is_for_nodes;
+pub use self::known::known_names;
+pub use self::known::need;
+pub use self::known::scope_of_missing;
 pub use self::table::METHODS;
 
 #[cfg(test)]
@@ -122,6 +126,31 @@ impl Scopes {
                 Scope::SessionsWrite => has(Scope::Write),
                 _ => false,
             }
+    }
+
+    /// What of this set another set gives, with what its scopes include.
+    #[must_use]
+    pub fn granted_by(self, grant: Self) -> Self {
+        Scope::ALL
+            .into_iter()
+            .filter(|scope| self.contains(*scope) && grant.allows(*scope))
+            .collect()
+    }
+
+    /// Tells whether another set gives all of this one.
+    pub fn is_within(self, grant: Self) -> bool {
+        self.granted_by(grant) == self
+    }
+
+    /// What is in either.
+    #[must_use]
+    pub fn union(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Tells whether there is no scope in it.
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
     }
 
     /// The names, in the table's order.

@@ -122,6 +122,16 @@ pub(super) fn connecting(endpoint: &Endpoint, refusal: &Refusal) -> CommandError
     if refusal.code == "UNAVAILABLE" {
         return error(Kind::Connect).hint("it is starting or shutting down; try again in a moment");
     }
+    if let Some(request) = refusal
+        .details
+        .get("requestId")
+        .and_then(serde_json::Value::as_str)
+    {
+        let request = crate::render::clean(request);
+        return error(Kind::Refused).hint(format!(
+            "on the machine the gateway runs on: openclaw devices approve {request}"
+        ));
+    }
     let what = if text.contains("password") {
         "password"
     } else {

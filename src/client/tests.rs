@@ -81,6 +81,7 @@ fn endpoint(url: &str, token: &str) -> Endpoint {
         because: "the test".into(),
         token: Some(token.into()),
         password: None,
+        device: None,
     }
 }
 

@@ -59,6 +59,8 @@ pub enum Audience {
     Listeners,
     /// Operators with a right of their own: approvals, pairing.
     Holders(Scope),
+    /// The same, of protocol 4 only.
+    LateHolders(Scope),
 }
 
 /// One connection, as the hub knows it.
@@ -78,6 +80,17 @@ pub struct Subscriber {
     pub hears_sessions: bool,
     /// The sessions whose messages it hears.
     pub hears_messages: BTreeSet<SessionKey>,
+    /// The device it proved to be, and the role it acts in.
+    pub device: Option<DeviceSeat>,
+}
+
+/// Which device a connection belongs to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeviceSeat {
+    /// The device.
+    pub id: Arc<str>,
+    /// The role.
+    pub role: &'static str,
 }
 
 /// An event for many.
@@ -290,6 +303,44 @@ impl Hub {
         }
     }
 
+    /// Closes the connections of a device in a role, or in all; but not `spare`. Answers how many.
+    pub fn close_device(
+        &self,
+        device_id: &str,
+        role: Option<&str>,
+        spare: Option<u64>,
+        goodbye: &Goodbye,
+    ) -> usize {
+        let mut closed = 0;
+        for (connection, subscriber) in &self.lock().subscribers {
+            let is_meant = subscriber.device.as_ref().is_some_and(|seat| {
+                &*seat.id == device_id && role.is_none_or(|role| role == seat.role)
+            });
+            if is_meant && spare != Some(*connection) {
+                subscriber.shared.queue.close(goodbye.clone());
+                closed += 1;
+            }
+        }
+        closed
+    }
+
+    /// Closes one connection.
+    pub fn close_connection(&self, connection: u64, goodbye: &Goodbye) {
+        if let Some(subscriber) = self.lock().subscribers.get(&connection) {
+            subscriber.shared.queue.close(goodbye.clone());
+        }
+    }
+
+    /// Tells whether a device is connected in any role.
+    pub fn has_device(&self, device_id: &str) -> bool {
+        let state = self.lock();
+        let mut seats = state
+            .subscribers
+            .values()
+            .filter_map(|subscriber| subscriber.device.as_ref());
+        seats.any(|seat| &*seat.id == device_id)
+    }
+
     // === runs ===
 
     /// Announces a run: its session, and the connection that started it.
@@ -360,6 +411,9 @@ impl Subscriber {
             Audience::Watchers => self.watches_tree && self.scopes.allows(Scope::Read),
             Audience::Listeners => self.hears_sessions && self.scopes.allows(Scope::Read),
             Audience::Holders(scope) => self.scopes.allows(scope),
+            Audience::LateHolders(scope) => {
+                self.version == Protocol::V4 && self.scopes.allows(scope)
+            }
         }
     }
 

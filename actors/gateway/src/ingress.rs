@@ -24,6 +24,8 @@ pub mod principal;
 pub mod pulse;
 mod routes;
 pub mod socket;
+pub mod tailscale;
+pub mod tls;
 mod upgrade;
 pub mod websocket;
 
@@ -41,6 +43,8 @@ use self::http::HttpListener;
 use self::outbound::Goodbye;
 use self::pulse::Pulse;
 use self::websocket::close;
+use crate::device::owner::Owner;
+use crate::device::owner::OwnerArgs;
 use crate::hub::Audience;
 use crate::hub::Broadcast;
 use crate::services::Phase;
@@ -65,6 +69,10 @@ pub fn spec(
         listening: Arc::clone(listening),
         handshake: configured.map_or(HANDSHAKE, Duration::from_millis),
     };
+    let devices = Owner::spec(OwnerArgs {
+        devices: services.devices.clone(),
+        hub: services.hub.clone(),
+    });
     let pulse = ChildSpec::actor::<Pulse>("pulse", Arc::clone(services));
     let listener = ChildSpec::actor::<HttpListener>("http", http)
         .backoff(
@@ -73,7 +81,11 @@ pub fn spec(
             Duration::from_secs(60),
         )
         .capacity(1024);
-    ChildSpec::supervisor("ingress", Strategy::OneForOne, vec![pulse, listener])
+    ChildSpec::supervisor(
+        "ingress",
+        Strategy::OneForOne,
+        vec![devices, pulse, listener],
+    )
 }
 
 /// Tells every client that the gateway goes down; nothing new is taken in from here on.

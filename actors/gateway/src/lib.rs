@@ -14,6 +14,7 @@ pub mod approval;
 pub mod config;
 mod crashes;
 pub mod cron;
+pub mod device;
 mod facts;
 pub mod gateway;
 pub mod health;

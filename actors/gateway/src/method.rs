@@ -14,6 +14,7 @@ mod commands;
 mod config;
 mod cron;
 mod deadletters;
+mod device;
 mod exec_approval;
 mod exec_approvals;
 mod handler;
@@ -37,6 +38,8 @@ mod sessions;
 mod skills;
 pub mod supervisor;
 mod system;
+#[cfg(test)]
+mod tests;
 mod tools;
 mod update;
 mod usage;
@@ -51,8 +54,10 @@ use std::time::Duration;
 use openclaw_protocol::ErrorShape;
 use openclaw_protocol::Method;
 use openclaw_protocol::Protocol;
-use openclaw_protocol::Scope;
+use openclaw_protocol::Scopes;
 use openclaw_protocol::method::METHODS;
+use openclaw_protocol::method::is_for_nodes;
+use openclaw_protocol::method::scope_of_missing;
 use openclaw_runtime::BoxFuture;
 use serde_json::Value;
 
@@ -124,26 +129,42 @@ pub fn dispatch(method: &str, call: Call) -> Outcome {
     }
 }
 
-fn route(name: &str, call: &Call) -> Result<Handler, ErrorShape> {
-    let caller = &call.principal;
+/// Decides whether somebody may call a method, from nothing but what they are: their role and their
+/// rights. Where they connect from, and by which way, is no part of it. The default is no.
+pub fn permit(
+    name: &str,
+    params: &Value,
+    role: Role,
+    scopes: Scopes,
+    version: Protocol,
+) -> Result<&'static Method, ErrorShape> {
     let known = Method::find(name);
-    let is_of_nodes = known.is_some_and(Method::is_of_nodes);
-    if is_of_nodes != (caller.role == Role::Node) {
-        let message = format!("unauthorized role: {}", caller.role.as_str());
+    let is_of_nodes = known.is_some_and(Method::is_of_nodes) || is_for_nodes(name);
+    if is_of_nodes != (role == Role::Node) {
+        let message = format!("unauthorized role: {}", role.as_str());
         return Err(ErrorShape::invalid(message));
     }
     // What came later does not exist for clients that were there before.
-    let method = known.filter(|method| method.since <= caller.version);
-    // Without a declared scope a method needs the highest one, and then does not exist.
-    let scope = method.map_or(Scope::Admin, |method| {
-        method.scope(&call.params, caller.version)
-    });
-    if !is_of_nodes && !caller.scopes.allows(scope) {
-        return Err(ErrorShape::missing_scope(scope, caller.version));
+    let method = known.filter(|method| method.since <= version);
+    // What does not exist here needs the right that it needs elsewhere, so that a caller without it
+    // learns nothing of what there is.
+    let scope = method.map_or_else(
+        || scope_of_missing(name, version),
+        |method| method.scope(params, version),
+    );
+    if !is_of_nodes && !scopes.allows(scope) {
+        return Err(ErrorShape::missing_scope(scope, version));
     }
-    let (Some(method), Some(handler)) = (method, handler(name)) else {
-        return Err(ErrorShape::unknown_method(name));
-    };
+    method
+        .filter(|method| handler(method.name).is_some())
+        .ok_or_else(|| ErrorShape::unknown_method(name))
+}
+
+fn route(name: &str, call: &Call) -> Result<Handler, ErrorShape> {
+    let caller = &call.principal;
+    let (role, scopes, version) = (caller.role, caller.scopes, caller.version);
+    let method = permit(name, &call.params, role, scopes, version)?;
+    let handler = handler(name).ok_or_else(|| ErrorShape::unknown_method(name))?;
     method
         .params
         .check(&call.params)

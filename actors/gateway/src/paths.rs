@@ -159,6 +159,21 @@ impl Paths {
         self.state_dir.join("credentials")
     }
 
+    /// Devices that may connect, and those that ask to.
+    pub fn devices_dir(&self) -> PathBuf {
+        self.state_dir.join("devices")
+    }
+
+    /// This host's own key, by which it connects to a gateway.
+    pub fn identity_file(&self) -> PathBuf {
+        self.state_dir.join("identity").join("device.json")
+    }
+
+    /// The tokens that gateways gave this host.
+    pub fn identity_tokens_file(&self) -> PathBuf {
+        self.state_dir.join("identity").join("device-auth.json")
+    }
+
     /// Logs of the gateway itself. The daily JSON log is elsewhere: see [`Paths::log_dir`].
     pub fn state_log_dir(&self) -> PathBuf {
         self.state_dir.join("logs")

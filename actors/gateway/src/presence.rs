@@ -46,6 +46,8 @@ pub struct Arrival<'a> {
     pub scopes: &'a [&'static str],
     /// Tells connections of programs without an instance id apart.
     pub connection: &'a str,
+    /// The device it proved to be.
+    pub device: Option<&'a str>,
 }
 
 impl Presence {
@@ -93,6 +95,7 @@ impl Presence {
             "reason": "connect",
             "roles": [arrival.role],
             "scopes": arrival.scopes,
+            "deviceId": arrival.device,
             "instanceId": client.instance_id,
             "text": format!("{name} · app {} · mode {} · reason connect", client.version, client.mode),
             "ts": now_ms,

@@ -1,6 +1,7 @@
 //! What the entries of the gateway share: the house's parts, as requests see them.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -26,6 +27,7 @@ use crate::approval::ApprovalDesk;
 use crate::config::Environment;
 use crate::config::LoadedConfig;
 use crate::cron::CronBoard;
+use crate::device::Devices;
 use crate::gateway::Asset;
 use crate::gateway::Overrides;
 use crate::health::HealthBoard;
@@ -126,6 +128,8 @@ pub struct Services {
     pub version: String,
     /// The JSON log's file as it is named today, when there is one.
     pub log_file: LogFile,
+    /// Which devices may connect.
+    pub devices: Devices,
     /// Who is here.
     pub presence: Presence,
     /// What is counted.
@@ -148,6 +152,7 @@ pub struct Services {
     pub exec_rules: StateFile,
     /// The words that wake a listening device.
     pub wake_words: WakeWords,
+    listening: Mutex<Option<SocketAddr>>,
     limiter: Mutex<Limiter>,
     phase: AtomicU8,
 }
@@ -159,6 +164,7 @@ impl Services {
         let boot_id = uuid::Uuid::new_v4().to_string();
         let host = host_name();
         Arc::new(Self {
+            devices: Devices::open(parts.paths.devices_dir(), &parts.directory),
             presence: Presence::new(&host, &parts.version, &boot_id, started_at_ms),
             meters: Meters::default(),
             health: HealthBoard::default(),
@@ -170,6 +176,7 @@ impl Services {
             nodes: NodeDesk::new(&parts.paths.state_dir),
             exec_rules: StateFile::new(parts.paths.state_dir.join("exec-approvals.json")),
             wake_words: WakeWords::load(&parts.paths.state_dir),
+            listening: Mutex::default(),
             limiter: Mutex::default(),
             phase: AtomicU8::new(Phase::Starting as u8),
             directory: parts.directory,
@@ -205,6 +212,22 @@ impl Services {
         let loaded = self.loaded();
         let env = loaded.environment.lookup();
         AuthPolicy::of(&loaded.config.gateway, env).overridden(&self.overrides)
+    }
+
+    /// Where the port is, once it listens.
+    pub fn listening(&self) -> Option<SocketAddr> {
+        *self
+            .listening
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Says where the port is.
+    pub fn set_listening(&self, address: SocketAddr) {
+        *self
+            .listening
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Some(address);
     }
 
     /// The count of failed tries.

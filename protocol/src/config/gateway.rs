@@ -36,6 +36,10 @@ pub struct Gateway {
     pub tls: Tls,
     /// The compatible HTTP interfaces.
     pub http: Value,
+    /// The way in over Tailscale.
+    pub tailscale: Tailscale,
+    /// Devices that act as nodes.
+    pub nodes: Nodes,
 }
 
 impl Default for Gateway {
@@ -52,6 +56,8 @@ impl Default for Gateway {
             reload: Reload::default(),
             tls: Tls::default(),
             http: Value::Null,
+            tailscale: Tailscale::default(),
+            nodes: Nodes::default(),
         }
     }
 }
@@ -94,8 +100,10 @@ pub struct GatewayAuth {
     pub token: Option<Secret>,
     /// The password.
     pub password: Option<Secret>,
-    /// Whether Tailscale's word for who somebody is counts.
+    /// Whether Tailscale's word for who somebody is counts; when absent: if `gateway.tailscale` serves.
     pub allow_tailscale: Option<bool>,
+    /// Whose word counts in mode `trusted-proxy`.
+    pub trusted_proxy: TrustedProxy,
     /// When wrong guesses are stopped.
     pub rate_limit: RateLimit,
 }
@@ -110,6 +118,49 @@ pub enum AuthMode {
     Password,
     /// Nothing; on this machine only.
     None,
+    /// A proxy in front that knows its users.
+    #[serde(rename = "trusted-proxy")]
+    TrustedProxy,
+}
+
+/// A proxy in front that knows its users.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct TrustedProxy {
+    /// The header that names the user.
+    pub user_header: Option<String>,
+    /// Headers that must be there too.
+    pub required_headers: Vec<String>,
+    /// Users that are let in; when empty, all whom the proxy names.
+    pub allow_users: Vec<String>,
+    /// Whether the proxy may run on this machine, where every program could claim to be it.
+    pub allow_loopback: bool,
+    /// Whether the devices of these users are approved without being asked for.
+    pub device_auto_approve: bool,
+}
+
+/// The way in over Tailscale.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Tailscale {
+    /// `off`, `serve` or `funnel`.
+    pub mode: Option<String>,
+}
+
+/// Devices that act as nodes.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Nodes {
+    /// How they are paired.
+    pub pairing: NodePairing,
+}
+
+/// How devices are paired.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct NodePairing {
+    /// Whether a client on this machine that knows the secret is paired at once; yes unless it says no.
+    pub auto_approve_local: Option<bool>,
 }
 
 /// When wrong guesses are stopped.

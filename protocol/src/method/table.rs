@@ -7,6 +7,7 @@ mod chat;
 mod config;
 mod cron;
 mod message;
+mod device;
 mod model;
 mod node;
 mod page;
@@ -31,6 +32,7 @@ const FAMILIES: &[&[Method]] = &[
     cron::ROWS,
     channel::ROWS,
     node::ROWS,
+    device::ROWS,
     approval::ROWS,
     voice::ROWS,
     usage::ROWS,

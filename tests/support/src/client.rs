@@ -9,7 +9,9 @@ use futures_util::SinkExt;
 use futures_util::StreamExt;
 use serde_json::Value;
 use serde_json::json;
+use tokio::io::AsyncRead;
 use tokio::io::AsyncReadExt;
+use tokio::io::AsyncWrite;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
@@ -20,6 +22,8 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::HeaderName;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 
+use crate::device::Device;
+
 /// How long a test waits for anything.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -28,6 +32,7 @@ pub const PATIENCE: Duration = Duration::from_secs(10);
 pub struct Hello {
     params: Value,
     headers: Vec<(String, String)>,
+    device: Option<Device>,
 }
 
 impl Hello {
@@ -41,8 +46,11 @@ impl Hello {
             "scopes": ["operator.admin", "operator.read", "operator.write"],
             "caps": ["tool-events"],
         });
-        let headers = Vec::new();
-        Self { params, headers }
+        Self {
+            params,
+            headers: Vec::new(),
+            device: None,
+        }
     }
 
     /// With the shared token.
@@ -70,6 +78,22 @@ impl Hello {
         self.with("client", client)
     }
 
+    /// As a device, which signs the challenge.
+    #[must_use]
+    pub fn device(mut self, device: &Device) -> Self {
+        self.device = Some(device.clone());
+        self
+    }
+
+    /// The device signed in from another time, with another nonce, or in another layout.
+    #[must_use]
+    pub fn altered(mut self, alter: impl FnOnce(&mut Device)) -> Self {
+        if let Some(device) = &mut self.device {
+            alter(device);
+        }
+        self
+    }
+
     /// With any parameter.
     #[must_use]
     pub fn with(mut self, name: &str, value: Value) -> Self {
@@ -94,10 +118,15 @@ pub enum Refusal {
     Connect(Value, u16, String),
 }
 
+/// What a client talks over: plain or encrypted.
+pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send + std::fmt::Debug {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send + std::fmt::Debug> Stream for S {}
+
 /// A connected client.
 #[derive(Debug)]
 pub struct Client {
-    socket: WebSocketStream<TcpStream>,
+    socket: WebSocketStream<Box<dyn Stream>>,
     patience: Duration,
     next_id: u64,
     events: VecDeque<Value>,
@@ -110,10 +139,24 @@ pub struct Client {
 impl Client {
     /// Connects and says hello.
     pub async fn connect(address: SocketAddr, hello: Hello) -> Result<Self, Refusal> {
-        let mut client = Self::open(address, &hello.headers).await?;
+        let stream = TcpStream::connect(address).await.expect("the port listens");
+        Self::over(stream, address, hello).await
+    }
+
+    /// Says hello over a stream.
+    pub async fn over(
+        stream: impl Stream + 'static,
+        address: SocketAddr,
+        hello: Hello,
+    ) -> Result<Self, Refusal> {
+        let mut client = Self::open_over(Box::new(stream), address, &hello.headers).await?;
         let challenge = client.event("connect.challenge").await;
         assert!(challenge["payload"]["nonce"].is_string(), "{challenge}");
-        let id = client.send("connect", hello.params).await;
+        let mut params = hello.params;
+        if let Some(device) = &hello.device {
+            params["device"] = device.claim(&params, &challenge["payload"]);
+        }
+        let id = client.send("connect", params).await;
         let response = client.response(&id).await;
         if response["ok"] == true {
             client.hello = response["payload"].clone();
@@ -126,6 +169,14 @@ impl Client {
     /// Opens the socket without saying anything.
     pub async fn open(address: SocketAddr, headers: &[(String, String)]) -> Result<Self, Refusal> {
         let stream = TcpStream::connect(address).await.expect("the port listens");
+        Self::open_over(Box::new(stream), address, headers).await
+    }
+
+    async fn open_over(
+        stream: Box<dyn Stream>,
+        address: SocketAddr,
+        headers: &[(String, String)],
+    ) -> Result<Self, Refusal> {
         let url = format!("ws://{address}/");
         let mut request = url.into_client_request().expect("a request");
         for (name, value) in headers {
@@ -179,6 +230,15 @@ impl Client {
     /// Sends any text to a gateway that may close in the middle of it.
     pub async fn try_raw(&mut self, text: &str) {
         drop(within("a write", self.socket.send(Message::text(text))).await);
+    }
+
+    /// Sends the beginning of a frame, and never the rest.
+    pub async fn half_a_frame(&mut self) {
+        // A masked text frame of 100 bytes, of which one comes.
+        let bytes = [0x81, 0x80 | 100, 1, 2, 3, 4, b'{'];
+        let stream = self.socket.get_mut();
+        stream.write_all(&bytes).await.expect("a write");
+        stream.flush().await.expect("a write");
     }
 
     /// The next response to a request, as a frame.

@@ -10,6 +10,7 @@
 )]
 
 pub mod client;
+pub mod device;
 pub mod dice;
 pub mod disk;
 pub mod gateway;

@@ -50,6 +50,7 @@ impl Stage {
             watches_tree: false,
             hears_sessions: false,
             hears_messages: Default::default(),
+            device: None,
         };
         self.hub.subscribe(id, subscriber);
         shared

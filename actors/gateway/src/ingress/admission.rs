@@ -1,31 +1,44 @@
 //! Decides on a `connect` request: version, role, page, credential, device, in this order. Pure.
+//!
+//! What it lets in without a device is in; a device that proved its key goes on to [`crate::device::enter`], which knows
+//! whether it is approved.
 
+pub mod refusal;
+
+use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 use std::time::Instant;
 
 use openclaw_protocol::ConnectParams;
-use openclaw_protocol::ErrorCode;
 use openclaw_protocol::ErrorShape;
 use openclaw_protocol::Protocol;
 use openclaw_protocol::Scopes;
-use openclaw_protocol::config::AuthMode;
-use serde_json::json;
+use openclaw_protocol::Secret;
+use openclaw_protocol::connect::DeviceClaim;
+
+pub use self::refusal::Refusal;
 
 use super::auth::AuthFailure;
 use super::auth::AuthPolicy;
 use super::auth::Presented;
+use super::auth::Proof;
+use super::auth::ProxyWord;
 use super::auth::Verified;
 use super::limiter::Account;
 use super::limiter::Limit;
 use super::limiter::Limiter;
-use super::origin::ORIGIN_MESSAGE;
 use super::origin::OriginPass;
-use super::outbound::Goodbye;
 use super::peer::CanonicalAddress;
 use super::principal::Principal;
 use super::principal::Role;
-use super::websocket::close;
+use super::tailscale::WhoisError;
+use crate::device::Book;
+use crate::device::book::Ask;
+use crate::device::book::TokenFailure;
+use crate::device::enter::Entry;
+use crate::device::proof;
+use crate::device::proof::Challenge;
+use crate::device::proof::Replays;
 
 #[cfg(test)]
 mod tests;
@@ -37,8 +50,17 @@ pub struct Origin {
     pub page: OriginPass,
     /// The bucket of its failures.
     pub address: CanonicalAddress,
+    /// The address itself.
+    pub ip: IpAddr,
     /// Whether it comes from this machine; only changes the wording of a hint.
     pub is_local: bool,
+    /// Whether it comes from this machine and nobody speaks for somebody else. Never a right by
+    /// itself: what it allows, it allows only to those who know the secret.
+    pub is_direct: bool,
+    /// What a proxy in front says.
+    pub proxy: Arc<ProxyWord>,
+    /// Whom Tailscale's proxy names.
+    pub tailscale_user: Option<String>,
     /// The connection's number.
     pub connection: u64,
 }
@@ -52,28 +74,49 @@ pub struct Rules<'a> {
     pub limit: Limit,
     /// Lets early operator pages in without a device (`gateway.controlUi.allowInsecureAuth`).
     pub allow_insecure_page: bool,
+    /// Whether a device on this machine that knows the secret is approved at once.
+    pub approves_local: bool,
+    /// The devices.
+    pub book: &'a Book,
+    /// The nonce of this connection's challenge.
+    pub nonce: &'a str,
+    /// Whom Tailscale knows at the caller's address, if it was asked.
+    pub whois: Option<&'a Result<String, WhoisError>>,
+    /// Now, in milliseconds since 1970.
+    pub now_ms: i64,
 }
 
-/// A refused connection: the answer, and how the socket then ends.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Refusal {
-    /// The answer to `connect`.
-    pub error: Box<ErrorShape>,
-    /// The close.
-    pub goodbye: Goodbye,
-    /// Whether a wrong secret was shown.
-    pub is_guess: bool,
+/// What is remembered of earlier callers.
+#[derive(Debug)]
+pub struct Memory<'a> {
+    /// Wrong secrets.
+    pub limiter: &'a mut Limiter,
+    /// Signatures without a nonce.
+    pub replays: &'a mut Replays,
+    /// Now, for the limiter.
+    pub now: Instant,
 }
 
-impl Refusal {
-    /// Refuses with an error, whose message is also the close reason.
-    pub fn new(error: ErrorShape) -> Self {
-        Self {
-            goodbye: Goodbye::new(close::POLICY, error.message.clone()),
-            error: Box::new(error),
-            is_guess: false,
-        }
-    }
+/// What becomes of a caller who is not refused.
+#[derive(Debug)]
+pub enum Admission {
+    /// It is in.
+    Ready(Principal),
+    /// It is in if its device is approved.
+    Device {
+        /// Who it then is.
+        principal: Principal,
+        /// What its device asks for.
+        entry: Box<Entry>,
+    },
+}
+
+/// What the caller's credential proves, and whom it names.
+struct Shown {
+    verified: Verified,
+    user: Option<Arc<str>>,
+    setup: Option<String>,
+    token: Option<Secret>,
 }
 
 /// Decides on a `connect` request.
@@ -81,237 +124,321 @@ pub fn admit(
     params: ConnectParams,
     origin: &Origin,
     rules: &Rules<'_>,
-    limiter: &mut Limiter,
-    now: Instant,
-) -> Result<Principal, Refusal> {
+    memory: &mut Memory<'_>,
+) -> Result<Admission, Refusal> {
     let version = negotiate(&params)?;
     let role = Role::parse(&params.role)
         .ok_or_else(|| Refusal::new(ErrorShape::invalid("invalid role")))?;
     check_page(&params, origin, version)?;
-    let verified = authenticate(&params, origin, rules, limiter, now, version)?;
-    check_device(&params, role, rules, verified, version)?;
-    let scopes = match role {
-        // The shared secret is the operator's own: it gives every right that is asked for.
-        Role::Operator => Scopes::named(&params.scopes).intersect(Scopes::all()),
+    let door = Door {
+        params: &params,
+        origin,
+        rules,
+        version,
+        role,
+    };
+    let (shown, ask) = match &params.device {
+        None => (door.without_device(memory)?, None),
+        Some(claim) => {
+            let (shown, ask) = door.with_device(claim, memory)?;
+            (shown, Some(ask))
+        }
+    };
+    let wanted = match role {
+        Role::Operator => Scopes::named(&params.scopes),
         Role::Node => Scopes::NONE,
     };
-    Ok(Principal {
-        verified,
+    let scopes = if ask.is_some() || door.keeps_scopes(shown.verified.proof()) {
+        wanted
+    } else {
+        Scopes::NONE
+    };
+    let silent = door.silent(shown.verified.proof());
+    let principal = Principal {
+        verified: shown.verified,
         role,
         scopes,
         version,
         takes_tools: params.can("tool-events"),
         is_local: origin.is_local,
         connection: origin.connection,
+        device: ask.as_ref().map(|ask| Arc::from(ask.device_id.as_str())),
+        user: shown.user,
         client: Arc::new(params.client),
+    };
+    Ok(match ask {
+        None => Admission::Ready(principal),
+        Some(ask) => Admission::Device {
+            principal,
+            entry: Box::new(Entry {
+                ask,
+                silent,
+                setup: shown.setup,
+                token: shown.token,
+            }),
+        },
     })
 }
 
 fn negotiate(params: &ConnectParams) -> Result<Protocol, Refusal> {
     let (min, max) = (params.min_protocol, params.max_protocol);
-    Protocol::negotiate(min, max).ok_or_else(|| {
-        let error = ErrorShape::invalid("protocol mismatch").with(json!({
-            "code": "PROTOCOL_MISMATCH",
-            "clientMinProtocol": min,
-            "clientMaxProtocol": max,
-            "expectedProtocol": Protocol::V4.number(),
-            "minimumProbeProtocol": Protocol::V3.number(),
-        }));
-        Refusal {
-            goodbye: Goodbye::new(close::PROTOCOL, "protocol mismatch"),
-            ..Refusal::new(error)
-        }
-    })
+    Protocol::negotiate(min, max).ok_or_else(|| refusal::version(min, max))
 }
 
 /// A client that only browsers run must come from a known page.
 fn check_page(params: &ConnectParams, origin: &Origin, version: Protocol) -> Result<(), Refusal> {
     if params.client.is_browser_page() && origin.page == OriginPass::NotABrowser {
-        let details = json!({
-            "code": "CONTROL_UI_ORIGIN_NOT_ALLOWED", "reason": "origin missing or invalid",
-        });
-        return Err(refuse(
-            version,
-            ErrorShape::invalid(ORIGIN_MESSAGE),
-            details,
-        ));
+        return Err(refusal::page(version));
     }
     Ok(())
 }
 
-fn authenticate(
-    params: &ConnectParams,
-    origin: &Origin,
-    rules: &Rules<'_>,
-    limiter: &mut Limiter,
-    now: Instant,
+/// One caller before the rules.
+struct Door<'a> {
+    params: &'a ConnectParams,
+    origin: &'a Origin,
+    rules: &'a Rules<'a>,
     version: Protocol,
-) -> Result<Verified, Refusal> {
-    let presented = Presented {
-        token: params
-            .auth
-            .token
-            .as_ref()
-            .map(openclaw_protocol::Secret::expose),
-        password: params
-            .auth
-            .password
-            .as_ref()
-            .map(openclaw_protocol::Secret::expose),
-    };
-    let verdict = limiter
-        .attempt(
-            &origin.address,
-            &Account::SharedSecret,
-            now,
-            rules.limit,
-            AuthFailure::is_guess,
-            || rules.auth.verify(presented),
-        )
-        .unwrap_or_else(|wait| Err(AuthFailure::RateLimited(wait.retry_after)));
-    let failure = match verdict {
-        Ok(verified) => return Ok(verified),
-        Err(failure) => failure,
-    };
-    if matches!(failure, AuthFailure::Missing(_)) && params.device.is_none() {
-        return Err(device_required(version));
-    }
-    Err(Refusal {
-        is_guess: failure.is_guess(),
-        ..unauthorized(failure, params, origin, version)
-    })
+    role: Role,
 }
 
-fn check_device(
-    params: &ConnectParams,
-    role: Role,
-    rules: &Rules<'_>,
-    verified: Verified,
-    version: Protocol,
-) -> Result<(), Refusal> {
-    // Signatures are not verified yet: a device that is presented grants nothing and hides nothing.
-    if params.device.is_some() || verified.mode() == AuthMode::None {
-        return Ok(());
-    }
-    if params.client.is_control_ui() {
-        if version == Protocol::V3 && rules.allow_insecure_page {
-            return Ok(());
-        }
-        let message = match version {
-            Protocol::V3 => "control ui requires HTTPS or localhost (secure context)",
-            Protocol::V4 => {
-                "control ui requires device identity (use HTTPS or localhost secure context)"
+impl Door<'_> {
+    fn without_device(&self, memory: &mut Memory<'_>) -> Result<Shown, Refusal> {
+        let limiter = &mut *memory.limiter;
+        let shown = match self.look(limiter, memory.now) {
+            Ok(shown) => shown,
+            Err(AuthFailure::Missing(_)) => return Err(refusal::device_required(self.version)),
+            Err(failure) => {
+                if failure.is_guess() {
+                    self.count(&Account::SharedSecret, memory);
+                }
+                return Err(self.unauthorized(failure));
             }
         };
-        let details = json!({ "code": "CONTROL_UI_DEVICE_IDENTITY_REQUIRED" });
-        return Err(refuse(version, ErrorShape::invalid(message), details));
+        let proof = shown.verified.proof();
+        if proof == Proof::Nothing || proof == Proof::TrustedProxy {
+            return Ok(shown);
+        }
+        if self.params.client.is_control_ui() {
+            if self.version == Protocol::V3 && self.rules.allow_insecure_page {
+                return Ok(shown);
+            }
+            return Err(refusal::page_needs_device(self.version));
+        }
+        if self.role == Role::Node && self.version == Protocol::V4 {
+            return Err(refusal::device_required(self.version));
+        }
+        Ok(shown)
     }
-    if role == Role::Node && version == Protocol::V4 {
-        return Err(device_required(version));
-    }
-    Ok(())
-}
 
-fn device_required(version: Protocol) -> Refusal {
-    let error = ErrorShape::new(ErrorCode::NotPaired, "device identity required");
-    refuse(
-        version,
-        error,
-        json!({ "code": "DEVICE_IDENTITY_REQUIRED" }),
-    )
-}
-
-fn unauthorized(
-    failure: AuthFailure,
-    params: &ConnectParams,
-    origin: &Origin,
-    version: Protocol,
-) -> Refusal {
-    let hint = hint(params, origin, version, failure);
-    let (what, reason, step) = match failure {
-        AuthFailure::RateLimited(wait) => return rate_limited(wait, version),
-        AuthFailure::Missing(_) => ("missing", "missing", "update_auth_configuration"),
-        AuthFailure::Mismatch(_) => ("mismatch", "mismatch", "update_auth_credentials"),
-        AuthFailure::NotConfigured(_) => (
-            "not configured on gateway",
-            "missing_config",
-            "update_auth_configuration",
-        ),
-    };
-    let kind = match failure {
-        AuthFailure::Missing(mode)
-        | AuthFailure::Mismatch(mode)
-        | AuthFailure::NotConfigured(mode) => super::auth::mode_name(mode),
-        AuthFailure::RateLimited(_) => "token",
-    };
-    // A client that holds a device's token may try that next; it is not a reason to let it in.
-    let may_retry = matches!(failure, AuthFailure::Mismatch(AuthMode::Token))
-        && params.device.is_some()
-        && params.auth.device_token.is_none();
-    let step = if may_retry {
-        "retry_with_device_token"
-    } else {
-        step
-    };
-    let code = match reason {
-        "missing_config" => format!("AUTH_{}_NOT_CONFIGURED", kind.to_uppercase()),
-        other => format!("AUTH_{}_{}", kind.to_uppercase(), other.to_uppercase()),
-    };
-    let message = format!("unauthorized: gateway {kind} {what} ({hint})");
-    let details = json!({
-        "code": code,
-        "authReason": format!("{kind}_{reason}"),
-        "canRetryWithDeviceToken": may_retry,
-        "recommendedNextStep": step,
-    });
-    refuse(version, ErrorShape::invalid(message), details)
-}
-
-fn rate_limited(wait: Duration, version: Protocol) -> Refusal {
-    let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).max(1);
-    let error =
-        ErrorShape::invalid("unauthorized: too many failed authentication attempts (retry later)");
-    let details = json!({
-        "code": "AUTH_RATE_LIMITED",
-        "authReason": "rate_limited",
-        "canRetryWithDeviceToken": false,
-        "recommendedNextStep": "wait_then_retry",
-    });
-    refuse(version, error.retry_after(wait_ms), details)
-}
-
-/// What mends it, worded for the program that shows it.
-fn hint(
-    params: &ConnectParams,
-    origin: &Origin,
-    version: Protocol,
-    failure: AuthFailure,
-) -> &'static str {
-    let is_cli = params.client.mode == "cli";
-    let is_page = params.client.mode == "webchat" || params.client.mode == "ui";
-    match failure {
-        AuthFailure::NotConfigured(AuthMode::Password) => "set gateway.auth.password",
-        AuthFailure::NotConfigured(_) => "set gateway.auth.token",
-        AuthFailure::Missing(AuthMode::Password) | AuthFailure::Mismatch(AuthMode::Password) => {
-            match (is_cli, is_page) {
-                (true, _) => "set gateway.remote.password to match gateway.auth.password",
-                (_, true) => "enter the password in Control UI settings",
-                _ => "provide gateway auth password",
+    fn with_device(
+        &self,
+        claim: &DeviceClaim,
+        memory: &mut Memory<'_>,
+    ) -> Result<(Shown, Ask), Refusal> {
+        let looked = self.look(&mut *memory.limiter, memory.now);
+        let challenge = Challenge {
+            nonce: self.rules.nonce,
+            version: self.version,
+            is_direct: self.origin.is_direct,
+            now_ms: self.rules.now_ms,
+        };
+        let proven = proof::check(self.params, claim, &challenge, memory.replays);
+        let is_guess = looked.as_ref().is_err_and(AuthFailure::is_guess);
+        let key = match proven {
+            Ok(key) => key,
+            Err(failure) => {
+                if is_guess {
+                    self.count(&Account::SharedSecret, memory);
+                }
+                return Err(refusal::proof(failure, self.version));
+            }
+        };
+        let ask = self.ask(claim, key.to_base64());
+        let failure = match looked {
+            Ok(shown) => return Ok((shown, ask)),
+            Err(failure) => failure,
+        };
+        match self.own_token(&ask, failure, memory) {
+            Ok(shown) => Ok((shown, ask)),
+            Err(refusal) => {
+                if is_guess {
+                    self.count(&Account::SharedSecret, memory);
+                }
+                Err(refusal)
             }
         }
-        _ if is_cli && version == Protocol::V4 && origin.is_local => {
-            "use this gateway's gateway.auth.token or pair the device"
-        }
-        _ if is_cli => "set gateway.remote.token to match gateway.auth.token",
-        _ if is_page => "open the dashboard URL and paste the token in Control UI settings",
-        _ => "provide gateway auth token",
     }
-}
 
-/// Details came with protocol 4; earlier clients get the message only.
-fn refuse(version: Protocol, error: ErrorShape, details: serde_json::Value) -> Refusal {
-    Refusal::new(match version {
-        Protocol::V3 => error,
-        Protocol::V4 => error.with(details),
-    })
+    /// Looks at the operator's own secret, or at whom a proxy names. Does not count.
+    fn look(&self, limiter: &mut Limiter, now: Instant) -> Result<Shown, AuthFailure> {
+        let shown = |verified, user: Option<&str>| Shown {
+            verified,
+            user: user.map(Arc::from),
+            setup: None,
+            token: None,
+        };
+        let auth = self.rules.auth;
+        if auth.mode == openclaw_protocol::config::AuthMode::TrustedProxy {
+            let (verified, user) = auth.verify_user(&self.origin.proxy)?;
+            return Ok(shown(verified, Some(&user)));
+        }
+        let limit = self.rules.limit;
+        limiter
+            .check(&self.origin.address, &Account::SharedSecret, now, limit)
+            .map_err(|wait| AuthFailure::RateLimited(wait.retry_after))?;
+        let failure = match auth.verify(self.presented()) {
+            Ok(verified) => return Ok(shown(verified, None)),
+            Err(failure) => failure,
+        };
+        match (&self.origin.tailscale_user, self.rules.whois) {
+            (Some(claimed), Some(known)) if matches!(failure, AuthFailure::Missing(_)) => {
+                let verified = Verified::tailscale(claimed, known)?;
+                Ok(shown(verified, Some(claimed)))
+            }
+            _ => Err(failure),
+        }
+    }
+
+    fn presented(&self) -> Presented<'_> {
+        Presented {
+            token: self.params.auth.token.as_ref().map(Secret::expose),
+            password: self.params.auth.password.as_ref().map(Secret::expose),
+        }
+    }
+
+    /// A set-up code, or the token that the device was given; `failure` is what the operator's secret came to.
+    fn own_token(
+        &self,
+        ask: &Ask,
+        failure: AuthFailure,
+        memory: &mut Memory<'_>,
+    ) -> Result<Shown, Refusal> {
+        let text = |secret: &Option<Secret>| {
+            let text = secret.as_ref().map(|secret| secret.expose().to_owned());
+            text.filter(|text| !text.trim().is_empty())
+        };
+        let auth = &self.params.auth;
+        if let Some(code) = text(&auth.bootstrap_token) {
+            return self.set_up(ask, &code, memory);
+        }
+        let explicit = text(&auth.device_token);
+        let is_explicit = explicit.is_some();
+        let Some(token) = explicit.or_else(|| text(&auth.token)) else {
+            return Err(self.unauthorized(failure));
+        };
+        let account = Account::Device(ask.device_id.clone());
+        self.check(&account, memory)?;
+        let token_failure = match Verified::device(self.rules.book, ask, &token) {
+            Ok(verified) => {
+                return Ok(Shown {
+                    verified,
+                    user: None,
+                    setup: None,
+                    token: Some(Secret::new(token)),
+                });
+            }
+            Err(failure) => failure,
+        };
+        if token_failure == TokenFailure::Mismatch {
+            self.count(&account, memory);
+        }
+        match token_failure {
+            TokenFailure::ScopeMismatch if is_explicit || self.version == Protocol::V4 => {
+                Err(refusal::token_scopes(self.version))
+            }
+            _ if is_explicit => Err(Refusal {
+                is_guess: token_failure == TokenFailure::Mismatch,
+                ..refusal::device_token(self.version)
+            }),
+            _ => Err(self.unauthorized(failure)),
+        }
+    }
+
+    fn set_up(&self, ask: &Ask, code: &str, memory: &mut Memory<'_>) -> Result<Shown, Refusal> {
+        self.check(&Account::SetupCode, memory)?;
+        match Verified::setup(self.rules.book, ask, code, self.rules.now_ms) {
+            Some((verified, setup)) => Ok(Shown {
+                verified,
+                user: None,
+                setup: Some(setup),
+                token: None,
+            }),
+            None => {
+                self.count(&Account::SetupCode, memory);
+                Err(Refusal {
+                    is_guess: true,
+                    ..refusal::setup_code(self.version)
+                })
+            }
+        }
+    }
+
+    fn check(&self, account: &Account, memory: &mut Memory<'_>) -> Result<(), Refusal> {
+        let (address, limit) = (&self.origin.address, self.rules.limit);
+        memory
+            .limiter
+            .check(address, account, memory.now, limit)
+            .map_err(|wait| refusal::rate_limited(wait.retry_after, self.version))
+    }
+
+    fn count(&self, account: &Account, memory: &mut Memory<'_>) {
+        let (address, limit) = (&self.origin.address, self.rules.limit);
+        memory.limiter.count(address, account, memory.now, limit);
+    }
+
+    fn unauthorized(&self, failure: AuthFailure) -> Refusal {
+        Refusal {
+            is_guess: failure.is_guess(),
+            ..refusal::unauthorized(failure, self.params, self.origin, self.version)
+        }
+    }
+
+    fn ask(&self, claim: &DeviceClaim, public_key: String) -> Ask {
+        let client = &self.params.client;
+        Ask {
+            device_id: claim.id.clone(),
+            public_key,
+            role: self.role.as_str().to_owned(),
+            scopes: self.params.scopes.clone(),
+            display_name: client.display_name.clone(),
+            platform: Some(client.platform.clone()),
+            device_family: client.device_family.clone(),
+            client_id: Some(client.id.clone()),
+            client_mode: Some(client.mode.clone()),
+            remote_ip: (!self.origin.ip.is_loopback()).then(|| self.origin.ip.to_string()),
+            is_pinned: self.version == Protocol::V4,
+        }
+    }
+
+    /// Later clients without a device keep their rights only where the operator works: the command
+    /// line on this machine, and pages whose origin was checked. Earlier ones have no other way.
+    fn keeps_scopes(&self, proof: Proof) -> bool {
+        if self.version == Protocol::V3 || !matches!(proof, Proof::Token | Proof::Password) {
+            return true;
+        }
+        match self.origin.page {
+            OriginPass::NotABrowser => self.origin.is_direct && self.params.client.is_local_tool(),
+            OriginPass::SameOrigin | OriginPass::Listed => self.params.client.is_browser_page(),
+        }
+    }
+
+    /// By which rule the device may be approved without anybody being asked.
+    fn silent(&self, proof: Proof) -> Option<&'static str> {
+        let client = &self.params.client;
+        let is_program = self.origin.page == OriginPass::NotABrowser || client.is_browser_page();
+        match proof {
+            Proof::TrustedProxy => self
+                .rules
+                .auth
+                .proxy
+                .device_auto_approve
+                .then_some("trusted-proxy"),
+            proof if proof.is_shared_secret() => {
+                let is_local = self.rules.approves_local && self.origin.is_direct && is_program;
+                is_local.then_some("silent")
+            }
+            _ => None,
+        }
+    }
 }

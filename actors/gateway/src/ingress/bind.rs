@@ -11,10 +11,15 @@ use std::net::SocketAddr;
 
 use openclaw_protocol::config::Bind;
 use openclaw_protocol::config::Gateway;
+use openclaw_protocol::config::gateway::Tls;
 use tokio::net::TcpListener;
 
 use super::auth::AuthPolicy;
+use super::tls;
+use super::tls::Encryption;
+use super::tls::TlsError;
 use crate::gateway::Overrides;
+use crate::paths::Paths;
 
 #[cfg(test)]
 mod tests;
@@ -50,6 +55,9 @@ pub enum BindError {
     /// The setting names no address.
     #[error("gateway.bind {0}")]
     NoAddress(String),
+    /// The port can't be encrypted as it should be.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// Somebody else listens there.
     #[error(
         "port {port} is taken: another gateway or program listens on it (`openclaw gateway status` shows a gateway; `--port <n>` chooses another port)"
@@ -73,7 +81,7 @@ impl BindError {
     pub fn code(&self) -> i32 {
         match self {
             Self::Taken { .. } | Self::Refused { .. } => PORT_TAKEN,
-            Self::Open { .. } | Self::NoAddress(_) => NOT_SAFE,
+            Self::Open { .. } | Self::NoAddress(_) | Self::Tls(_) => NOT_SAFE,
         }
     }
 }
@@ -124,6 +132,25 @@ pub fn plan(
         address: SocketAddr::new(address, port),
         companion: (address == loopback).then_some(IpAddr::V6(Ipv6Addr::LOCALHOST)),
     })
+}
+
+/// The address by which this machine reaches others, and they it, on its own network.
+pub fn outward_address() -> Option<IpAddr> {
+    let probe = std::net::UdpSocket::bind("0.0.0.0:0").ok()?;
+    // Connecting a datagram socket sends nothing; it only asks for the route.
+    probe.connect("192.0.2.1:9").ok()?;
+    let address = probe.local_addr().ok()?.ip();
+    (!address.is_loopback() && !address.is_unspecified()).then_some(address)
+}
+
+/// What encrypts the port. Files are read, and a certificate may be made, away from the workers.
+pub async fn encryption(tls: &Tls, paths: &Paths) -> Result<Option<Encryption>, BindError> {
+    let (tls, paths) = (tls.clone(), paths.clone());
+    let reading = tokio::task::spawn_blocking(move || tls::encryption(&tls, &paths));
+    match reading.await {
+        Ok(encryption) => Ok(encryption?),
+        Err(error) => Err(TlsError::Unmade(error.to_string()).into()),
+    }
 }
 
 /// Listens as planned.

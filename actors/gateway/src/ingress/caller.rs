@@ -97,6 +97,8 @@ pub(super) fn caller(
             instance_id: None,
         }),
         takes_tools: false,
+        device: None,
+        user: None,
         is_local: address.is_loopback(),
         connection: 0,
     }))

@@ -8,6 +8,7 @@ mod handshake;
 mod request;
 
 use std::collections::HashMap;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
@@ -36,6 +37,7 @@ use serde_json::Value;
 use serde_json::json;
 use tokio::net::TcpStream;
 
+use self::handshake::Knock;
 use super::admission;
 use super::hello;
 use super::outbound::Event;
@@ -46,8 +48,11 @@ use super::socket;
 use super::socket::Deliver;
 use super::socket::Ended;
 use super::socket::Shared;
+use super::tailscale::WhoisError;
 use super::upgrade::Seat;
 use super::websocket::close;
+use crate::device::desk::ChangeError;
+use crate::device::enter::Entered;
 use crate::presence::Presence;
 use crate::services::Services;
 use crate::services::now_ms;
@@ -62,6 +67,10 @@ pub enum WsMail {
     Received(String),
     /// A request was answered.
     Answered(ChildId),
+    /// Tailscale said who is there, or couldn't.
+    Identified(Result<String, WhoisError>),
+    /// It is decided whether the device is let in.
+    Judged(Result<Entered, ChangeError>),
     /// The time to say hello is over.
     HandshakeExpired,
     /// The socket ended.
@@ -73,6 +82,8 @@ impl Mail for WsMail {
         match self {
             Self::Received(_) => "received",
             Self::Answered(_) => "answered",
+            Self::Identified(_) => "identified",
+            Self::Judged(_) => "judged",
             Self::HandshakeExpired => "handshake_expired",
             Self::Ended(_) => "ended",
         }
@@ -113,6 +124,12 @@ pub struct WsConnection {
     handshake: Duration,
     deadline: Option<Timer>,
     caller: Option<Arc<Principal>>,
+    /// What the challenge's answer must be signed over.
+    nonce: String,
+    /// The `connect` that is being looked at.
+    knock: Option<Knock>,
+    /// What came in behind it.
+    early: VecDeque<Request>,
     /// Request ids by the task that answers them.
     in_flight: HashMap<ChildId, String>,
     next_task: u64,
@@ -129,16 +146,21 @@ impl Deliver for Mailbox {
 
 impl WsConnection {
     fn challenge(&self) {
-        let payload = json!({ "nonce": uuid::Uuid::new_v4().to_string(), "ts": now_ms() });
+        let payload = json!({ "nonce": self.nonce, "ts": now_ms() });
         let event = Arc::new(Event::new("connect.challenge", payload.to_string()));
         self.shared.queue.event(&event, Numbering::Unnumbered);
     }
 
     fn on_received(&mut self, text: &str, ctx: &mut Context<Self>) {
+        // Whoever is shown out is no longer served, even if the frame came in before the door closed.
+        if self.shared.queue.goodbye().is_some() {
+            return;
+        }
         let caller = self.caller.clone();
         let request = Request::parse(text);
         match (caller, request) {
             (Some(caller), Ok(request)) => self.on_request(caller, request, ctx),
+            (None, Ok(request)) if self.knock.is_some() => self.wait_behind(request),
             (None, Ok(request)) => self.on_hello(request, ctx),
             (None, Err(FrameError::NotJson)) => self.close(Goodbye::new(close::NORMAL, "")),
             (None, Err(_)) => self.close(Goodbye::new(close::POLICY, "invalid handshake")),
@@ -234,6 +256,9 @@ impl Actor for WsConnection {
             handshake: args.handshake,
             deadline: None,
             caller: None,
+            nonce: uuid::Uuid::new_v4().to_string(),
+            knock: None,
+            early: VecDeque::new(),
             in_flight: HashMap::new(),
             next_task: 0,
             role_errors: 0,
@@ -255,6 +280,8 @@ impl Actor for WsConnection {
         match mail {
             WsMail::Received(text) => self.on_received(&text, ctx),
             WsMail::Answered(task) => drop(self.in_flight.remove(&task)),
+            WsMail::Identified(whois) => self.judge(Some(&whois), ctx),
+            WsMail::Judged(judged) => self.on_judged(judged, ctx),
             WsMail::HandshakeExpired if self.caller.is_none() => {
                 self.close(Goodbye::new(close::NORMAL, ""));
             }
@@ -267,7 +294,11 @@ impl Actor for WsConnection {
         Ok(())
     }
 
-    fn child_exited(&mut self, exit: ChildExit, _ctx: &mut Context<Self>) -> Result<(), ExitError> {
+    fn child_exited(&mut self, exit: ChildExit, ctx: &mut Context<Self>) -> Result<(), ExitError> {
+        if exit.id.as_str() == handshake::JUDGING && !exit.exit.is_clean() {
+            self.on_judged(Err(ChangeError::Down), ctx);
+            return Ok(());
+        }
         let Some(id) = self.in_flight.remove(&exit.id) else {
             return if exit.exit.is_clean() {
                 Ok(())

@@ -8,6 +8,7 @@ use serde_json::json;
 use super::auth::mode_name;
 use super::principal::Principal;
 use super::principal::Role;
+use crate::device::record::Token;
 use crate::health;
 use crate::method;
 use crate::services::Services;
@@ -44,7 +45,12 @@ const EVENTS: [&str; 17] = [
 ];
 
 /// Events that came with protocol 4.
-const LATE_EVENTS: [&str; 2] = ["sessions.changed", "session.message"];
+const LATE_EVENTS: [&str; 4] = [
+    "sessions.changed",
+    "session.message",
+    "device.pair.changed",
+    "device.pair.setup.completed",
+];
 
 /// The largest message a client may send once it is admitted.
 pub fn max_payload(version: Protocol) -> usize {
@@ -63,7 +69,12 @@ pub fn max_buffered(version: Protocol) -> usize {
 }
 
 /// The payload of `hello-ok`.
-pub fn hello(services: &Services, principal: &Principal, connection_id: &str) -> Value {
+pub fn hello(
+    services: &Services,
+    principal: &Principal,
+    connection_id: &str,
+    tokens: &[Token],
+) -> Value {
     let version = principal.version;
     let is_late = version == Protocol::V4;
     let mut server = json!({ "version": services.version, "connId": connection_id });
@@ -84,13 +95,9 @@ pub fn hello(services: &Services, principal: &Principal, connection_id: &str) ->
     set(&mut hello, "server", server);
     set(&mut hello, "features", features);
     set(&mut hello, "snapshot", snapshot(services, principal));
-    if is_late {
-        let auth = json!({
-            "method": mode_name(principal.verified.mode()),
-            "role": principal.role.as_str(),
-            "scopes": principal.scopes.names().collect::<Vec<_>>(),
-        });
-        set(&mut hello, "auth", auth);
+    // Earlier clients know the field only for the sake of the device's token.
+    if is_late || !tokens.is_empty() {
+        set(&mut hello, "auth", auth(principal, tokens));
     }
     set(&mut hello, "policy", policy);
     hello
@@ -102,6 +109,34 @@ fn events(version: Protocol) -> Vec<&'static str> {
         Protocol::V4 => &LATE_EVENTS,
     };
     EVENTS.iter().chain(late).copied().collect()
+}
+
+fn auth(principal: &Principal, tokens: &[Token]) -> Value {
+    let mut auth = json!({
+        "role": principal.role.as_str(),
+        "scopes": principal.scopes.names().collect::<Vec<_>>(),
+    });
+    if principal.version == Protocol::V4 {
+        let method = principal.verified.proof().as_str();
+        set(&mut auth, "method", json!(method));
+    }
+    let mut tokens = tokens.iter();
+    if let Some(own) = tokens.next() {
+        set(&mut auth, "deviceToken", json!(own.token.expose()));
+        set(&mut auth, "issuedAtMs", json!(own.issued_at_ms()));
+    }
+    let others: Vec<Value> = tokens
+        .map(|token| {
+            json!({
+                "deviceToken": token.token.expose(), "role": token.role, "scopes": token.scopes,
+                "issuedAtMs": token.issued_at_ms(),
+            })
+        })
+        .collect();
+    if principal.version == Protocol::V4 && !others.is_empty() {
+        set(&mut auth, "deviceTokens", Value::Array(others));
+    }
+    auth
 }
 
 fn snapshot(services: &Services, principal: &Principal) -> Value {

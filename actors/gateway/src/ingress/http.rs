@@ -29,6 +29,8 @@ use openclaw_runtime::Health;
 use openclaw_runtime::KillReason;
 use openclaw_runtime::Mail;
 use openclaw_runtime::Task;
+use tokio::io::AsyncRead;
+use tokio::io::AsyncWrite;
 use tokio::net::TcpListener;
 use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
@@ -38,6 +40,7 @@ use tokio::sync::watch;
 use super::bind;
 use super::bind::BindError;
 use super::routes;
+use super::tls::Encryption;
 use crate::services::Services;
 
 /// How long a client may take to send a request's head.
@@ -64,7 +67,7 @@ const DELIVERY: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub enum HttpMail {
     /// The sockets listen, or can't.
-    Bound(Result<Vec<TcpListener>, BindError>),
+    Bound(Result<(Vec<TcpListener>, Option<Encryption>), BindError>),
     /// Somebody connected.
     Accepted(TcpStream, SocketAddr),
     /// A connection is done.
@@ -104,6 +107,7 @@ pub struct HttpListener {
     /// Connections that have not asked for anything yet, oldest first, and some that have.
     silent: VecDeque<(ChildId, Weak<AtomicBool>)>,
     served: u64,
+    encryption: Option<Encryption>,
 }
 
 /// The address of the peer of an HTTP connection.
@@ -150,6 +154,7 @@ impl HttpListener {
         ctx.health(Health::Ok);
         ctx.note(format!("listening on {first}"));
         tracing::info!(address = %first, "listening");
+        self.args.services.set_listening(*first);
         self.args.listening.send_replace(Some(*first));
     }
 
@@ -171,14 +176,19 @@ impl HttpListener {
         };
         let open = Open::new(&self.args.services, place);
         self.served += 1;
+        let encryption = self.encryption.clone();
         let serving = async move {
-            let served = http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(HEAD_TIMEOUT)
-                .max_buf_size(HEAD_LIMIT)
-                .serve_connection(TokioIo::new(stream), door)
-                .with_upgrades()
-                .await;
+            let served = match encryption {
+                None => serve(stream, door).await,
+                Some(encryption) => {
+                    let shaking = encryption.acceptor.accept(stream);
+                    match tokio::time::timeout(HEAD_TIMEOUT, shaking).await {
+                        Ok(Ok(stream)) => serve(stream, door).await,
+                        Ok(Err(error)) => Err(error.to_string()),
+                        Err(_) => Err("no TLS handshake in time".to_owned()),
+                    }
+                }
+            };
             if let Err(error) = served {
                 tracing::debug!(%peer, %error, "an HTTP connection ended early");
             }
@@ -234,6 +244,21 @@ impl Drop for Open {
     }
 }
 
+/// Serves one connection to its end.
+async fn serve<S>(stream: S, door: Door) -> Result<(), String>
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .max_buf_size(HEAD_LIMIT)
+        .serve_connection(TokioIo::new(stream), door)
+        .with_upgrades()
+        .await
+        .map_err(|error| error.to_string())
+}
+
 async fn accept(listener: TcpListener, mailbox: Address<HttpMail>) -> std::io::Error {
     let mut is_complaining = false;
     loop {
@@ -268,6 +293,7 @@ impl Actor for HttpListener {
             room: Arc::new(Semaphore::new(CONNECTIONS + OVERLAP)),
             silent: VecDeque::new(),
             served: 0,
+            encryption: None,
             args,
         })
     }
@@ -284,7 +310,8 @@ impl Actor for HttpListener {
                 // A port that the system chose stays the same over restarts of the listener.
                 plan.address.set_port(earlier.port());
             }
-            bind::listen(&plan).await
+            let encryption = bind::encryption(&config.gateway.tls, &services.paths).await?;
+            Ok((bind::listen(&plan).await?, encryption))
         };
         ctx.task(Task::new("bind").kind("bind"), binding, HttpMail::Bound);
         Ok(())
@@ -292,7 +319,13 @@ impl Actor for HttpListener {
 
     fn handle(&mut self, mail: HttpMail, ctx: &mut Context<Self>) -> Result<(), ExitError> {
         match mail {
-            HttpMail::Bound(Ok(listeners)) => self.on_bound(listeners, ctx),
+            HttpMail::Bound(Ok((listeners, encryption))) => {
+                if let Some(encryption) = &encryption {
+                    tracing::info!(fingerprint = %encryption.fingerprint, "TLS is on");
+                }
+                self.encryption = encryption;
+                self.on_bound(listeners, ctx);
+            }
             HttpMail::Bound(Err(error)) => {
                 return Err(ExitError::fatal(error.code(), error.to_string()));
             }

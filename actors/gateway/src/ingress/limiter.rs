@@ -56,6 +56,8 @@ pub enum Account {
     SharedSecret,
     /// One device's token.
     Device(String),
+    /// The token of a set-up code.
+    SetupCode,
 }
 
 /// The credential was not looked at; try again later.
@@ -85,22 +87,48 @@ impl Limiter {
         is_guess: impl FnOnce(&E) -> bool,
         verify: impl FnOnce() -> Result<T, E>,
     ) -> Result<Result<T, E>, TooMany> {
-        let key = self.key(address, account, now, limit.window);
-        if let Some(failures) = self.failures.get_mut(&key) {
-            forget_old(failures, now, limit.window);
-            if let Some(oldest) = failures.front().filter(|_| failures.len() >= limit.tries) {
-                let retry_after = limit
-                    .window
-                    .saturating_sub(now.saturating_duration_since(*oldest));
-                return Err(TooMany { retry_after });
-            }
-        }
+        self.check(address, account, now, limit)?;
         let verdict = verify();
         if verdict.as_ref().is_err_and(is_guess) {
-            self.failures.entry(key).or_default().push_back(now);
-            self.total += 1;
+            self.count(address, account, now, limit);
         }
         Ok(verdict)
+    }
+
+    /// Tells whether the bucket has a try left.
+    pub fn check(
+        &mut self,
+        address: &CanonicalAddress,
+        account: &Account,
+        now: Instant,
+        limit: Limit,
+    ) -> Result<(), TooMany> {
+        let key = self.key(address, account, now, limit.window);
+        let Some(failures) = self.failures.get_mut(&key) else {
+            return Ok(());
+        };
+        forget_old(failures, now, limit.window);
+        match failures.front().filter(|_| failures.len() >= limit.tries) {
+            None => Ok(()),
+            Some(oldest) => Err(TooMany {
+                retry_after: limit
+                    .window
+                    .saturating_sub(now.saturating_duration_since(*oldest)),
+            }),
+        }
+    }
+
+    /// Counts a guess.
+    pub fn count(
+        &mut self,
+        address: &CanonicalAddress,
+        account: &Account,
+        now: Instant,
+        limit: Limit,
+    ) {
+        let key = self.key(address, account, now, limit.window);
+        self.failures.entry(key).or_default().push_back(now);
+        self.total += 1;
     }
 
     /// Failures counted since the start.

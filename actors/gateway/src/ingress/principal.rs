@@ -47,6 +47,10 @@ pub struct Principal {
     pub version: Protocol,
     /// Which program it is, by its own word.
     pub client: Arc<ClientInfo>,
+    /// The device whose key it proved.
+    pub device: Option<Arc<str>>,
+    /// The user whom a proxy or Tailscale named.
+    pub user: Option<Arc<str>>,
     /// Whether it takes the tool events of its own runs.
     pub takes_tools: bool,
     /// Whether it connected from this machine; grants nothing, shown to people.

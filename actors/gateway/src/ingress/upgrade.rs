@@ -25,6 +25,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::Semaphore;
 
 use super::admission::Origin;
+use super::auth::ProxyWord;
 use super::connection::Arrived;
 use super::connection::WsArgs;
 use super::connection::WsConnection;
@@ -35,8 +36,10 @@ use super::peer::FORWARDING_HEADERS;
 use super::peer::Forwarding;
 use super::peer::Network;
 use super::peer::client_address;
+use super::peer::fold;
 use super::routes::refuse;
 use super::routes::text;
+use super::tailscale;
 use super::websocket::accept_key;
 use crate::services::Services;
 
@@ -147,8 +150,8 @@ pub(super) fn upgrade(gate: &Gate, mut request: Request) -> Response {
     ) else {
         return bad("the connection has no address");
     };
-    let address = match real_address(&gate.services, headers, peer.0.ip()) {
-        Ok(address) => address,
+    let caller = match caller(&gate.services, headers, peer.0.ip()) {
+        Ok(caller) => caller,
         Err(error) => {
             let message = error.to_string();
             return refuse(StatusCode::FORBIDDEN, "forbidden", &message, None);
@@ -170,8 +173,12 @@ pub(super) fn upgrade(gate: &Gate, mut request: Request) -> Response {
         services: Arc::clone(&gate.services),
         origin: Origin {
             page,
-            address: CanonicalAddress::of(address),
-            is_local: address.is_loopback(),
+            address: CanonicalAddress::of(caller.ip),
+            ip: caller.ip,
+            is_local: caller.ip.is_loopback(),
+            is_direct: caller.is_direct,
+            proxy: Arc::new(caller.proxy),
+            tailscale_user: caller.tailscale_user,
             connection: number,
         },
         handshake: gate.handshake,
@@ -209,6 +216,22 @@ pub(super) fn real_address(
     headers: &HeaderMap,
     peer: IpAddr,
 ) -> Result<IpAddr, super::peer::UntrustedProxy> {
+    caller(services, headers, peer).map(|caller| caller.ip)
+}
+
+/// Who calls, and who speaks for them.
+struct Caller {
+    ip: IpAddr,
+    is_direct: bool,
+    proxy: ProxyWord,
+    tailscale_user: Option<String>,
+}
+
+fn caller(
+    services: &Services,
+    headers: &HeaderMap,
+    peer: IpAddr,
+) -> Result<Caller, super::peer::UntrustedProxy> {
     let forwarding = Forwarding {
         is_present: FORWARDING_HEADERS
             .iter()
@@ -222,11 +245,39 @@ pub(super) fn real_address(
         real_ip: text(headers, "x-real-ip").map(str::to_owned),
     };
     let config = services.configuration();
-    let trusted: Vec<Network> = config
+    let auth = services.auth_policy();
+    let mut trusted: Vec<Network> = config
         .gateway
         .trusted_proxies
         .iter()
         .filter_map(|text| Network::parse(text))
         .collect();
-    client_address(peer, &forwarding, &trusted)
+    let peer = fold(peer);
+    let is_trusted = trusted.iter().any(|network| network.contains(peer));
+    // Tailscale's own proxy runs on this machine. What it says is only a claim until Tailscale is asked.
+    let user = text(headers, tailscale::USER_HEADER)
+        .filter(|_| auth.trusts_tailscale && peer.is_loopback() && forwarding.is_present);
+    if user.is_some() {
+        trusted.extend(Network::parse(&peer.to_string()));
+    }
+    let ip = client_address(peer, &forwarding, &trusted)?;
+    let rule = &auth.proxy;
+    let wanted = rule.user_header.iter().chain(&rule.required_headers);
+    let headers = wanted
+        .map(|name| name.trim().to_ascii_lowercase())
+        .filter_map(|name| {
+            let value = headers.get(name.as_str())?.to_str().ok()?.to_owned();
+            Some((name, value))
+        })
+        .collect();
+    Ok(Caller {
+        ip,
+        is_direct: peer.is_loopback() && !forwarding.is_present && user.is_none(),
+        proxy: ProxyWord {
+            is_trusted,
+            is_loopback: peer.is_loopback(),
+            headers,
+        },
+        tailscale_user: user.map(str::to_owned),
+    })
 }

@@ -20,6 +20,7 @@ fn arrival<'a>(client: &'a ClientInfo, connection: &'a str) -> Arrival<'a> {
         role: "operator",
         scopes: &["operator.read"],
         connection,
+        device: None,
     }
 }
 

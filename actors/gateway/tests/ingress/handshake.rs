@@ -236,3 +236,37 @@ async fn a_stop_says_goodbye() {
     assert_eq!(error["retryable"], true);
     house.stop().await;
 }
+
+#[tokio::test]
+async fn whoever_says_nothing_is_shown_out_without_a_word() {
+    let house = House::impatient(std::time::Duration::from_millis(200)).await;
+    let mut silent = Client::open(house.address, &[]).await.unwrap();
+    assert_eq!(silent.closed().await, (1000, String::new()));
+    // A line that is never finished is no greeting either.
+    let mut half = Client::open(house.address, &[]).await.unwrap();
+    half.half_a_frame().await;
+    assert_eq!(half.closed().await, (1000, String::new()));
+}
+
+#[tokio::test]
+async fn what_is_sent_behind_the_greeting_is_answered_after_it() {
+    let house = House::start().await;
+    let device = openclaw_support::device::Device::new(1);
+    let mut client = Client::open(house.address, &[]).await.unwrap();
+    let challenge = client.event("connect.challenge").await;
+    let mut params = json!({
+        "minProtocol": 4, "maxProtocol": 4, "role": "operator", "scopes": ["operator.read"],
+        "client": { "id": "cli", "version": "1", "platform": "linux", "mode": "cli" },
+        "auth": { "token": TOKEN },
+    });
+    params["device"] = device.claim(&params, &challenge["payload"]);
+    let hello = client.send("connect", params).await;
+    let mut ids = Vec::new();
+    for _ in 0..5 {
+        ids.push(client.send("health", json!({})).await);
+    }
+    assert_eq!(client.response(&hello).await["ok"], true);
+    for id in ids {
+        assert_eq!(client.response(&id).await["ok"], true);
+    }
+}

@@ -206,6 +206,13 @@ impl House {
         Self::on(settings, Ledger::memory()).await
     }
 
+    /// With little patience for callers that don't say who they are.
+    pub(crate) async fn impatient(handshake: Duration) -> Self {
+        let ms = handshake.as_millis().to_string();
+        let vars = json!({ "env": { "vars": { "OPENCLAW_HANDSHAKE_TIMEOUT_MS": ms } } });
+        Self::with(vars).await
+    }
+
     /// Over a ledger that an earlier house left.
     pub(crate) async fn on(settings: Value, ledger: Ledger) -> Self {
         let dir = tempfile::tempdir().unwrap();
@@ -296,6 +303,11 @@ impl House {
         Client::connect(self.address, hello)
             .await
             .expect("admitted")
+    }
+
+    /// Where its files are.
+    pub(crate) fn state_dir(&self) -> &std::path::Path {
+        self.dir.path()
     }
 
     /// Ends it; the ledger stays.

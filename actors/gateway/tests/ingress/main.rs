@@ -8,10 +8,13 @@
 
 mod chat;
 mod deadletters;
+mod devices;
 mod families;
 mod handshake;
 mod house;
 mod http;
 mod methods;
+mod named;
 mod openai;
 mod pressure;
+mod replay;

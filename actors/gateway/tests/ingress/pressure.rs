@@ -109,7 +109,7 @@ async fn a_connection_that_ends_is_forgotten() {
             .iter()
             .map(|child| child.name.to_string())
             .collect();
-        if names == ["pulse", "http"] || names == ["http", "pulse"] {
+        if !names.iter().any(|name| name.starts_with("ws")) {
             break;
         }
         assert!(Instant::now() < give_up, "still in the tree: {names:?}");

@@ -1,3 +1,4 @@
+use std::sync::Arc;
 use std::time::Instant;
 
 use openclaw_protocol::ConnectParams;
@@ -6,14 +7,21 @@ use openclaw_protocol::Protocol;
 use openclaw_protocol::Scope;
 use openclaw_protocol::Secret;
 use openclaw_protocol::config::AuthMode;
+use openclaw_protocol::config::TrustedProxy;
+use openclaw_support::device::Device;
 use serde_json::Value;
 use serde_json::json;
 
+use super::Admission;
+use super::Memory;
 use super::Origin;
 use super::Refusal;
 use super::Rules;
 use super::admit;
+use crate::device::Book;
+use crate::device::proof::Replays;
 use crate::ingress::auth::AuthPolicy;
+use crate::ingress::auth::ProxyWord;
 use crate::ingress::limiter::Limit;
 use crate::ingress::limiter::Limiter;
 use crate::ingress::limiter::TRIES;
@@ -21,13 +29,25 @@ use crate::ingress::origin::OriginPass;
 use crate::ingress::peer::CanonicalAddress;
 use crate::ingress::principal::Principal;
 use crate::ingress::principal::Role;
+use crate::ingress::tailscale::WhoisError;
+
+mod device;
+mod named;
 
 const TOKEN: &str = "t0ken";
+const NONCE: &str = "the-nonce";
+const NOW: i64 = 1_800_000_000_000;
 
 struct Caller {
     mode: AuthMode,
     page: OriginPass,
+    is_direct: bool,
+    proxy: ProxyWord,
+    rule: TrustedProxy,
+    tailscale: Option<(&'static str, Result<String, WhoisError>)>,
     limiter: Limiter,
+    replays: Replays,
+    book: Book,
 }
 
 impl Caller {
@@ -35,7 +55,13 @@ impl Caller {
         Self {
             mode: AuthMode::Token,
             page: OriginPass::NotABrowser,
+            is_direct: true,
+            proxy: ProxyWord::default(),
+            rule: TrustedProxy::default(),
+            tailscale: None,
             limiter: Limiter::default(),
+            replays: Replays::default(),
+            book: Book::default(),
         }
     }
 
@@ -46,43 +72,78 @@ impl Caller {
         }
     }
 
+    /// Connects without a device, or by one that is let in.
     fn connect(&mut self, change: Value) -> Result<Principal, Refusal> {
-        let mut params = json!({
-            "minProtocol": 3, "maxProtocol": 4,
-            "client": { "id": "cli", "version": "dev", "platform": "linux", "mode": "cli" },
-            "scopes": ["operator.read"],
-            "auth": { "token": TOKEN },
-        });
+        match self.knock(change)? {
+            Admission::Ready(principal) => Ok(principal),
+            Admission::Device { principal, .. } => Ok(principal),
+        }
+    }
+
+    /// Connects as a device.
+    fn by(&mut self, device: &Device, mut change: Value) -> Result<Admission, Refusal> {
+        let mut params = params(&change);
         for (name, value) in change.as_object().unwrap() {
             params[name] = value.clone();
         }
+        change["device"] = device.claim(&params, &json!({ "nonce": NONCE, "ts": NOW }));
+        self.knock(change)
+    }
+
+    fn knock(&mut self, change: Value) -> Result<Admission, Refusal> {
         let auth = AuthPolicy {
             mode: self.mode,
             token: Some(Secret::from(TOKEN)),
             password: Some(Secret::from("passw0rd")),
+            proxy: self.rule.clone(),
+            trusts_tailscale: self.tailscale.is_some(),
         };
+        let ip = "127.0.0.1".parse().unwrap();
         let origin = Origin {
             page: self.page,
-            address: CanonicalAddress::of("127.0.0.1".parse().unwrap()),
+            address: CanonicalAddress::of(ip),
+            ip,
             is_local: true,
+            is_direct: self.is_direct,
+            proxy: Arc::new(self.proxy.clone()),
+            tailscale_user: self.tailscale.as_ref().map(|(user, _)| (*user).to_owned()),
             connection: 1,
         };
         let rules = Rules {
             auth: &auth,
             limit: Limit::default(),
             allow_insecure_page: false,
+            approves_local: true,
+            book: &self.book,
+            nonce: NONCE,
+            whois: self.tailscale.as_ref().map(|(_, whois)| whois),
+            now_ms: NOW,
         };
-        let params = ConnectParams::parse(params).unwrap();
-        admit(params, &origin, &rules, &mut self.limiter, Instant::now())
+        let mut memory = Memory {
+            limiter: &mut self.limiter,
+            replays: &mut self.replays,
+            now: Instant::now(),
+        };
+        let params = ConnectParams::parse(params(&change)).unwrap();
+        admit(params, &origin, &rules, &mut memory)
     }
+}
+
+fn params(change: &Value) -> Value {
+    let mut params = json!({
+        "minProtocol": 3, "maxProtocol": 4,
+        "client": { "id": "cli", "version": "dev", "platform": "linux", "mode": "cli" },
+        "scopes": ["operator.read"],
+        "auth": { "token": TOKEN },
+    });
+    for (name, value) in change.as_object().unwrap() {
+        params[name] = value.clone();
+    }
+    params
 }
 
 fn client(id: &str, mode: &str) -> Value {
     json!({ "id": id, "version": "1", "platform": "web", "mode": mode })
-}
-
-fn device() -> Value {
-    json!({ "id": "d", "publicKey": "k", "signature": "s", "signedAt": 1, "nonce": "n" })
 }
 
 /// Message, code, close code and `details.code` of a refusal.
@@ -165,7 +226,8 @@ fn wrong_and_absent_credentials_are_refused_in_the_words_clients_know() {
             (expected, 1008, expected_code)
         );
     }
-    let (message, ..) = refused(Caller::new().connect(json!({ "auth": {}, "device": device() })));
+    let outcome = Caller::new().by(&Device::new(1), json!({ "auth": {} }));
+    let message = outcome.unwrap_err().error.message;
     assert!(
         message.starts_with("unauthorized: gateway token missing ("),
         "{message}"
@@ -217,17 +279,6 @@ fn rights_are_those_asked_for_and_known() {
             .iter()
             .all(|scope| !principal.scopes.allows(*scope))
     );
-}
-
-#[test]
-fn a_device_that_is_not_verified_neither_helps_nor_hurts() {
-    let with_token = Caller::new()
-        .connect(json!({ "device": device() }))
-        .unwrap();
-    assert_eq!(with_token.role, Role::Operator);
-    let refusal = Caller::new().connect(json!({ "device": device(), "auth": { "token": "no" } }));
-    let details = refusal.unwrap_err().error.details.unwrap();
-    assert_eq!(details["recommendedNextStep"], "retry_with_device_token");
 }
 
 #[test]

@@ -3,10 +3,12 @@ use openclaw_protocol::config::AuthMode;
 use openclaw_protocol::config::Gateway;
 use openclaw_protocol::config::GatewayAuth;
 use openclaw_protocol::config::Section;
+use openclaw_protocol::config::TrustedProxy;
 
 use super::AuthFailure;
 use super::AuthPolicy;
 use super::Presented;
+use super::Proof;
 use crate::gateway::Overrides;
 
 fn policy(mode: AuthMode, secret: Option<&str>) -> AuthPolicy {
@@ -14,6 +16,8 @@ fn policy(mode: AuthMode, secret: Option<&str>) -> AuthPolicy {
         mode,
         token: secret.map(Secret::from),
         password: secret.map(Secret::from),
+        proxy: TrustedProxy::default(),
+        trusts_tailscale: false,
     }
 }
 
@@ -23,31 +27,34 @@ fn shown<'a>(token: Option<&'a str>, password: Option<&'a str>) -> Presented<'a>
 
 #[test]
 fn only_the_right_secret_is_verified() {
-    for mode in [AuthMode::Token, AuthMode::Password] {
+    for (mode, proof) in [
+        (AuthMode::Token, Proof::Token),
+        (AuthMode::Password, Proof::Password),
+    ] {
         let gateway = policy(mode, Some("s3cret"));
         let mismatch = Err(AuthFailure::Mismatch(mode));
         let missing = Err(AuthFailure::Missing(mode));
         assert_eq!(
             gateway
                 .verify(shown(Some("s3cret"), None))
-                .map(|v| v.mode()),
-            Ok(mode)
+                .map(|v| v.proof()),
+            Ok(proof)
         );
         assert_eq!(
             gateway
                 .verify(shown(None, Some("s3cret")))
-                .map(|v| v.mode()),
-            Ok(mode)
+                .map(|v| v.proof()),
+            Ok(proof)
         );
         for wrong in ["s3cre", "s3cretx", "S3CRET", "s3cret ", "x"] {
             assert_eq!(
-                gateway.verify(shown(Some(wrong), None)).map(|v| v.mode()),
+                gateway.verify(shown(Some(wrong), None)).map(|v| v.proof()),
                 mismatch
             );
         }
         for absent in [None, Some(""), Some("  ")] {
             assert_eq!(
-                gateway.verify(shown(absent, absent)).map(|v| v.mode()),
+                gateway.verify(shown(absent, absent)).map(|v| v.proof()),
                 missing
             );
         }
@@ -67,7 +74,7 @@ fn a_gateway_without_a_secret_lets_nobody_in() {
 #[test]
 fn mode_none_asks_for_nothing() {
     let verified = policy(AuthMode::None, None).verify(Presented::default());
-    assert_eq!(verified.map(|v| v.mode()), Ok(AuthMode::None));
+    assert_eq!(verified.map(|v| v.proof()), Ok(Proof::Nothing));
 }
 
 #[test]

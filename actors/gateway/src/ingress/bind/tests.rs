@@ -4,6 +4,7 @@ use openclaw_protocol::Secret;
 use openclaw_protocol::config::AuthMode;
 use openclaw_protocol::config::Bind;
 use openclaw_protocol::config::Gateway;
+use openclaw_protocol::config::TrustedProxy;
 
 use super::BindError;
 use super::NOT_SAFE;
@@ -19,6 +20,8 @@ fn auth(mode: AuthMode, token: &str) -> AuthPolicy {
         mode,
         token: (!token.is_empty()).then(|| Secret::from(token)),
         password: None,
+        proxy: TrustedProxy::default(),
+        trusts_tailscale: false,
     }
 }
 
