@@ -1,7 +1,7 @@
 //! The catalogue in force: which models can be called, and which one answers.
 //!
 //! Owns: what was found on this machine, and the swap of the catalogue. Started by: the root. Crashes when: a task that
-//! looks around panics. Survives: the catalogue itself, which everyone reads from [`Models`].
+//! looks around or builds panics. Survives: the catalogue itself, which everyone reads from [`Models`].
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,9 @@ use openclaw_protocol::AgentId;
 use openclaw_provider::catalogue::Inputs;
 use openclaw_provider::profile::Profiles;
 use openclaw_provider::{Catalogue, LocalServer, discovery};
-use openclaw_runtime::{Actor, ChildSpec, Context, ExitError, Mail, Task};
+use openclaw_runtime::{
+    Actor, ChildExit, ChildSpec, Context, Exit, ExitError, Health, KillReason, Mail, Task,
+};
 use tokio::sync::watch;
 
 use crate::config::LoadedConfig;
@@ -23,6 +25,10 @@ use crate::services::now_ms;
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
 /// A look takes 300 ms at the most; this is for a machine that hangs.
 const LOOK_DEADLINE: Duration = Duration::from_secs(10);
+/// The stored credentials are one small file; this is for a disk that hangs.
+const BUILD_DEADLINE: Duration = Duration::from_secs(10);
+/// After a disk that hung.
+const BUILD_AGAIN: Duration = Duration::from_secs(30);
 
 /// The catalogue in force, shared by all who call models. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -45,6 +51,8 @@ impl Models {
 pub(crate) enum ModelsMail {
     /// The configuration changed.
     Rebuild,
+    /// The catalogue was built.
+    Built(Box<Catalogue>),
     /// It is time to look around.
     Look,
     /// What answered.
@@ -55,6 +63,7 @@ impl Mail for ModelsMail {
     fn kind(&self) -> &'static str {
         match self {
             Self::Rebuild => "rebuild",
+            Self::Built(_) => "built",
             Self::Look => "look",
             Self::Found(_) => "found",
         }
@@ -84,6 +93,16 @@ impl std::fmt::Debug for ModelsArgs {
 pub(crate) struct ModelsActor {
     args: ModelsArgs,
     local: Vec<LocalServer>,
+    building: Building,
+}
+
+/// Whether a catalogue is being built.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Building {
+    No,
+    Yes,
+    /// And what it is built from changed meanwhile.
+    Again,
 }
 
 impl ModelsActor {
@@ -92,14 +111,40 @@ impl ModelsActor {
         ChildSpec::actor::<Self>("models", args)
     }
 
-    fn rebuild(&self, ctx: &Context<Self>) {
+    /// Builds the catalogue in a task: it reads the stored credentials.
+    fn rebuild(&mut self, ctx: &mut Context<Self>) {
+        if self.building != Building::No {
+            self.building = Building::Again;
+            return;
+        }
+        self.building = Building::Yes;
         let loaded = self.args.config.borrow().clone();
-        let catalogue = build(&loaded, &self.args.paths, &self.local);
+        let (paths, local) = (self.args.paths.clone(), self.local.clone());
+        let built = async move {
+            let job = move || build(&loaded, &paths, &local);
+            match tokio::task::spawn_blocking(job).await {
+                Ok(catalogue) => Box::new(catalogue),
+                // The panic goes on in the task, whose parent learns of it.
+                Err(error) => match error.try_into_panic() {
+                    Ok(panic) => std::panic::resume_unwind(panic),
+                    Err(_) => std::future::pending().await,
+                },
+            }
+        };
+        let task = Task::new("build").kind("build").deadline(BUILD_DEADLINE);
+        let _id = ctx.task(task, built, ModelsMail::Built);
+    }
+
+    fn on_built(&mut self, catalogue: Catalogue, ctx: &mut Context<Self>) {
         let choice = catalogue.choice();
+        ctx.health(Health::Ok);
         ctx.note(format!("{}: {}", choice.model, choice.reason));
         tracing::info!(model = %choice.model, reason = %choice.reason, "model chosen");
         self.args.models.0.store(Arc::new(catalogue));
         (self.args.on_change)();
+        if std::mem::replace(&mut self.building, Building::No) == Building::Again {
+            self.rebuild(ctx);
+        }
     }
 
     fn look(&self, ctx: &mut Context<Self>) {
@@ -134,6 +179,7 @@ impl Actor for ModelsActor {
         Ok(Self {
             args,
             local: Vec::new(),
+            building: Building::No,
         })
     }
 
@@ -146,14 +192,36 @@ impl Actor for ModelsActor {
     fn handle(&mut self, mail: ModelsMail, ctx: &mut Context<Self>) -> Result<(), ExitError> {
         match mail {
             ModelsMail::Rebuild => self.rebuild(ctx),
+            ModelsMail::Built(catalogue) => self.on_built(*catalogue, ctx),
             ModelsMail::Look => self.look(ctx),
             ModelsMail::Found(found) => self.on_found(found, ctx),
         }
         Ok(())
     }
+
+    /// A disk or a network that hangs is no reason to restart: the catalogue of before holds.
+    fn child_exited(&mut self, exit: ChildExit, ctx: &mut Context<Self>) -> Result<(), ExitError> {
+        match exit.exit {
+            Exit::Normal | Exit::Ordered => Ok(()),
+            Exit::Killed(KillReason::Deadline) if exit.id.as_str() == "build" => {
+                tracing::warn!(
+                    "the stored credentials could not be read in time; the models of before hold"
+                );
+                ctx.health(Health::Degraded);
+                self.building = Building::No;
+                ctx.after(BUILD_AGAIN, ModelsMail::Rebuild);
+                Ok(())
+            }
+            Exit::Killed(KillReason::Deadline) => {
+                ctx.after(LOOK_AGAIN, ModelsMail::Look);
+                Ok(())
+            }
+            _ => Err(ExitError::child(exit)),
+        }
+    }
 }
 
-/// The stored credentials: the default agent's, which all agents use, and what others have of their own.
+/// The stored credentials: the default agent's, which all agents use, and what others have of their own. Reads the disk.
 fn profiles(loaded: &LoadedConfig, paths: &Paths) -> Profiles {
     let agents = &loaded.config.agents;
     let load = |agent: &AgentId| {

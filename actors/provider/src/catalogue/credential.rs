@@ -34,7 +34,7 @@ pub(super) fn credential(
     id: &str,
     known: Option<&Known>,
     config: Option<&ProviderConfig>,
-    near: bool,
+    needs_no_key: bool,
     inputs: &Inputs<'_>,
 ) -> (Vec<Account>, Credential) {
     let order = order(id, inputs);
@@ -127,7 +127,7 @@ fn at_hand(
     // A header may carry it, and a server of one's own may not ask.
     let in_header = config.is_some_and(|config| !config.headers.is_empty());
     let open = known.is_some_and(|known| known.auth == Auth::Open);
-    if near || open || in_header || (known.is_none() && config.is_some()) {
+    if needs_no_key || open || in_header || (known.is_none() && config.is_some()) {
         return (Access::default(), Credential::NotNeeded);
     }
     (Access::default(), Credential::Missing(names))

@@ -157,7 +157,9 @@ fn entry(
     let base_url = wire.base_url(&region::placed(written, inputs));
     let near = is_near(&base_url);
     let quirks = known.map_or_else(Quirks::default, |known| known.quirks);
-    let (accounts, credential) = credential(id, known, config, near, inputs);
+    // A known address on this machine is no server: only one that is configured or answered is.
+    let needs_no_key = near && (config.is_some() || server.is_some());
+    let (accounts, credential) = credential(id, known, config, needs_no_key, inputs);
     let mut models = Vec::new();
     for def in config.iter().flat_map(|config| &config.models) {
         models.push(defined(id, def, wire, quirks));

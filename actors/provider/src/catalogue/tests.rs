@@ -61,6 +61,26 @@ fn without_anything_the_built_in_model_answers() {
 }
 
 #[test]
+fn in_an_empty_home_only_the_built_in_provider_can_be_called() {
+    let usable = |config: Value, env: &[(&str, &str)]| {
+        let catalogue = catalogue(config, env, &[]);
+        let usable = catalogue.usable();
+        usable
+            .map(|entry| entry.endpoint.provider.clone())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(usable(json!({}), &[]), ["builtin"]);
+    // One that is configured needs no key on this machine.
+    let own = json!({"models": {"providers": {"litellm": {
+        "baseUrl": "http://localhost:4000/v1", "models": [{"id": "m", "name": "m"}]}}}});
+    assert_eq!(usable(own, &[]), ["litellm", "builtin"]);
+    assert_eq!(
+        usable(json!({}), &[("LITELLM_API_KEY", "sk-1")]),
+        ["litellm", "builtin"]
+    );
+}
+
+#[test]
 fn a_local_server_wins_over_nothing_and_a_key_over_the_server() {
     let server = [ollama(&["nomic-embed-text", "llama3.2:latest"])];
     let local = choice(json!({}), &[], &server);
