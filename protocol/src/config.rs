@@ -69,6 +69,8 @@ pub use self::models::ProviderConfig;
 pub use self::path::Path;
 pub use self::section::Section;
 pub use self::section::Tree;
+pub use self::session::Maintenance;
+pub use self::session::MaintenanceMode;
 pub use self::session::Session;
 pub use self::telemetry::Diagnostics;
 pub use self::telemetry::LogLevel;

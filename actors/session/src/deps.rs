@@ -23,13 +23,6 @@ use crate::models::Models;
 use crate::prompt::Prompts;
 use crate::turns::Turns;
 
-/// How many turns run at the same time in the whole gateway.
-///
-/// A turn mostly waits for its model; the provider's own permits bound the calls. This bounds
-/// memory: 64 turns with long contexts are some tens of megabytes.
-const TURNS: usize = 64;
-/// Turns of one account at once: a flood on it leaves places for the others.
-const SHARE: usize = 48;
 /// A session that nobody speaks to for so long gives its memory back.
 pub const IDLE: Duration = Duration::from_secs(600);
 
@@ -86,6 +79,13 @@ impl Deps {
         (self.folders.workspace)(&agent.id, agent.is_default, agent.workspace.as_deref())
     }
 
+    /// Takes up what the configuration says now; whoever waits for a place may get one.
+    pub fn follow_config(&self) {
+        let config = (self.config)();
+        let limit = config.agents.defaults.or_default().max_concurrent;
+        self.shared.turns.set_limit(limit);
+    }
+
     /// The run a session is working on.
     pub fn active_run(&self, session: &SessionKey) -> Option<RunId> {
         self.shared.runs.of(session)
@@ -122,7 +122,8 @@ impl Shared {
     pub fn new() -> Self {
         Self {
             prompts: Prompts::default(),
-            turns: Turns::new(TURNS, SHARE),
+            // The configured number is set before the first turn.
+            turns: Turns::new(1, 1),
             runs: Runs::default(),
             foreign: Foreign::default(),
             idle: IDLE,

@@ -31,11 +31,13 @@ use openclaw_runtime::Task;
 
 use crate::deps::Deps;
 
+mod heal;
 pub(crate) mod import;
 pub(crate) mod jsonl;
 pub(crate) mod project;
 pub(crate) mod store;
 
+use self::jsonl::Care;
 use self::project::Job;
 use self::project::Known;
 use self::project::Written;
@@ -44,6 +46,8 @@ use self::project::Written;
 const GATHER: Duration = Duration::from_millis(250);
 /// A write that failed (disk full, permissions) is tried again after so long.
 const AGAIN: Duration = Duration::from_secs(5);
+/// Long files are read to the end one by one, with so much rest before each.
+const REST: Duration = Duration::from_secs(2);
 /// How long an archive may take.
 const ARCHIVE: Duration = Duration::from_secs(10);
 
@@ -60,6 +64,8 @@ pub(crate) enum FilesMail {
     /// Write what is known to be missing, now, and say when it is done.
     Settle(Reply<()>),
     Flush,
+    /// Read one long file to its end.
+    Check,
     Written(Box<Written>),
 }
 
@@ -70,6 +76,7 @@ impl Mail for FilesMail {
             Self::Archive { .. } => "archive",
             Self::Settle(_) => "settle",
             Self::Flush => "flush",
+            Self::Check => "check",
             Self::Written(_) => "written",
         }
     }
@@ -101,6 +108,8 @@ pub(crate) struct Files {
     all: bool,
     archive: Vec<(SessionKey, String, Reply<Vec<String>>)>,
     settle: Vec<Reply<()>>,
+    /// Long files of which only the end was looked at.
+    unread: BTreeSet<SessionKey>,
     known: Known,
     is_writing: bool,
     is_planned: bool,
@@ -126,8 +135,12 @@ impl Files {
             self.settled();
             return;
         }
-        self.is_writing = true;
         let job = self.job();
+        self.write(job, ctx);
+    }
+
+    fn write(&mut self, job: Job, ctx: &mut Context<Self>) {
+        self.is_writing = true;
         let deps = self.args.deps.clone();
         ctx.task(
             Task::new("write").kind("write"),
@@ -142,14 +155,31 @@ impl Files {
             dir: self.args.deps.folders.sessions(&self.args.agent),
             keys: std::mem::take(&mut self.dirty),
             all: std::mem::take(&mut self.all),
+            care: Care::Usual,
             archive: std::mem::take(&mut self.archive),
             known: std::mem::take(&mut self.known),
+        }
+    }
+
+    /// Reads a long file when nothing else is to be done.
+    fn check(&mut self, ctx: &mut Context<Self>) {
+        if self.is_writing || self.is_planned || self.has_work() {
+            return; // the end of that work plans the next look
+        }
+        if let Some(key) = self.unread.pop_first() {
+            let job = Job {
+                keys: BTreeSet::from([key]),
+                care: Care::Thorough,
+                ..self.job()
+            };
+            self.write(job, ctx);
         }
     }
 
     fn on_written(&mut self, written: Written, ctx: &mut Context<Self>) {
         self.is_writing = false;
         self.known = written.known;
+        self.unread.extend(written.trusted);
         if let Some(error) = written.error {
             tracing::warn!(
                 agent = %self.args.agent, error,
@@ -174,6 +204,9 @@ impl Files {
             self.plan(pause, ctx);
         } else {
             self.settled();
+            if !self.unread.is_empty() {
+                ctx.after(REST, FilesMail::Check);
+            }
         }
     }
 
@@ -196,6 +229,7 @@ impl Actor for Files {
             all: true,
             archive: Vec::new(),
             settle: Vec::new(),
+            unread: BTreeSet::new(),
             known: Known::default(),
             is_writing: false,
             is_planned: false,
@@ -229,6 +263,7 @@ impl Actor for Files {
                 self.is_planned = false;
                 self.flush(ctx);
             }
+            FilesMail::Check => self.check(ctx),
             FilesMail::Written(written) => self.on_written(*written, ctx),
         }
         Ok(())

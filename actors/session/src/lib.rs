@@ -46,6 +46,7 @@ mod status;
 mod transcript;
 mod turn;
 mod turns;
+mod upkeep;
 mod workspace;
 
 #[cfg(test)]

@@ -32,6 +32,7 @@ use crate::files;
 use crate::session::Session;
 use crate::session::SessionArgs;
 use crate::session::SessionMail;
+use crate::upkeep;
 
 /// How many supervisors the sessions are spread over: one that is busy with restarts must not hold
 /// up the others.
@@ -147,7 +148,10 @@ pub fn router_spec(deps: Arc<Deps>) -> ChildSpec {
 /// The sessions' place in the tree: the owners of the files, and the partitions.
 pub fn sessions_spec(deps: Arc<Deps>) -> ChildSpec {
     let config = (deps.config)();
-    let mut children = vec![files::supervisor_spec(&deps, &config)];
+    let mut children = vec![
+        files::supervisor_spec(&deps, &config),
+        upkeep::spec(deps.clone()),
+    ];
     children.extend((0..PARTITIONS).map(|n| {
         ChildSpec::supervisor(n.to_string(), Strategy::OneForOne, Vec::new())
             .intensity(50, Duration::from_secs(60))

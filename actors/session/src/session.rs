@@ -66,7 +66,8 @@ pub(crate) enum SessionMail {
     },
     /// Something that must not happen during a turn.
     Operate(Operation),
-    Permitted(Permit),
+    /// A place for the next turn, and how long it was waited for.
+    Permitted(Permit, Duration),
     Claimed(Box<Result<Option<TurnStart>, LedgerError>>),
     Dropped(Result<(), LedgerError>),
     Operated,
@@ -79,7 +80,7 @@ impl Mail for SessionMail {
             Self::Work => "work",
             Self::Abort { .. } => "abort",
             Self::Operate(_) => "operate",
-            Self::Permitted(_) => "permitted",
+            Self::Permitted(..) => "permitted",
             Self::Claimed(_) => "claimed",
             Self::Dropped(_) => "dropped",
             Self::Operated => "operated",
@@ -103,6 +104,8 @@ pub(crate) struct Session {
     /// What a task of this session is busy with; nothing new is begun meanwhile.
     busy: Option<Busy>,
     permit: Option<Permit>,
+    /// It stands in line for a place.
+    is_waiting: bool,
     operations: VecDeque<Operation>,
     /// The feed of the run at hand, kept over its attempts so that its numbers go on.
     feed: Option<Arc<Feed>>,
@@ -118,7 +121,6 @@ pub(crate) struct Session {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Busy {
-    Waiting,
     Claiming,
     Dropping,
     Operating,
@@ -130,7 +132,8 @@ struct Live {
     row: Arc<InboxRow>,
     claim: watch::Sender<Option<Arc<TurnStart>>>,
     over: watch::Sender<bool>,
-    _permit: Permit,
+    /// None for what the gateway answers by itself.
+    _permit: Option<Permit>,
 }
 
 impl Session {
@@ -154,6 +157,7 @@ impl Session {
             return Ok(());
         }
         if let Some(operation) = self.operations.pop_front() {
+            self.permit = None;
             self.operate(operation, ctx);
             return Ok(());
         }
@@ -176,8 +180,13 @@ impl Session {
                 return Ok(());
             }
         }
-        let Some(permit) = self.take_permit(&first.source, ctx) else {
-            return Ok(());
+        let permit = if self.needs_place(first) {
+            match self.take_permit(&first.source, ctx) {
+                Some(permit) => Some(permit),
+                None => return Ok(()),
+            }
+        } else {
+            None
         };
         let is_fresh = first.state == InboxState::Pending && first.attempts == 0;
         self.claim(ctx);
@@ -185,7 +194,7 @@ impl Session {
             // The claim is on its way to the disk: the turn may prepare and ask meanwhile.
             self.begin(Arc::new(first.clone()), true, permit, ctx)
         } else {
-            self.permit = Some(permit);
+            self.permit = permit;
             Ok(())
         }
     }
@@ -302,6 +311,7 @@ impl Actor for Session {
             live: None,
             busy: None,
             permit: None,
+            is_waiting: false,
             operations: VecDeque::new(),
             feed: None,
             crash: None,
@@ -334,11 +344,7 @@ impl Actor for Session {
                 self.operations.push_back(operation);
                 self.next(ctx)
             }
-            SessionMail::Permitted(permit) => {
-                self.permit = Some(permit);
-                self.busy = None;
-                self.next(ctx)
-            }
+            SessionMail::Permitted(permit, waited) => self.on_permitted(permit, waited, ctx),
             SessionMail::Claimed(claimed) => self.on_claimed(*claimed, ctx),
             SessionMail::Dropped(dropped) => {
                 self.busy = None;
@@ -353,6 +359,7 @@ impl Actor for Session {
                 let is_idle = activity == self.activity
                     && self.live.is_none()
                     && self.busy.is_none()
+                    && !self.is_waiting
                     && self.operations.is_empty();
                 if is_idle && self.deps().ledger.pending(&self.args.key) == 0 {
                     // A nudge that comes in between is not lost: the supervisor starts an actor

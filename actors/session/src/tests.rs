@@ -3,5 +3,7 @@
 mod files;
 mod house;
 mod operation;
+mod places;
 mod recovery;
+mod survival;
 mod turn;

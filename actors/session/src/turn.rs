@@ -160,12 +160,17 @@ impl Turn {
     }
 
     fn commit(&mut self, outcome: Outcome, ctx: &mut Context<Self>) {
+        // What ended an earlier attempt is known to the session unless the process died with it.
+        let is_dead = matches!(outcome, Outcome::Dead { .. });
+        let crash = self.args.crash.clone().or_else(|| {
+            is_dead.then(|| "the gateway ended each time while it worked on this".to_owned())
+        });
         let ending = Ending {
             row: self.args.row.clone(),
             prepared: self.prepared.clone(),
             said: self.plan.said().to_vec(),
             outcome,
-            crash: self.args.crash.clone(),
+            crash,
         };
         let future = commit::commit(self.args.deps.clone(), self.args.slot.clone(), ending);
         ctx.task(Task::new("commit").kind("commit"), future, |told| {

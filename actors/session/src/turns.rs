@@ -1,5 +1,8 @@
 //! Who may run a turn now: so many at once, and no lane can take them all.
 //!
+//! How many is `agents.defaults.maxConcurrent`, as it is now: a higher number lets those in who wait, a lower one lets
+//! running turns end and hands out no new place until there is room. Who waits holds nothing.
+//!
 //! A lane is where messages come from: one account, or the operator's clients. A place that becomes free goes to the
 //! lanes in turn, so a flood on one account waits behind itself and nobody waits behind the flood.
 
@@ -25,7 +28,8 @@ pub(crate) struct Permit {
 }
 
 struct Places {
-    free: usize,
+    limit: usize,
+    taken: usize,
     /// How many places one lane may have.
     share: usize,
     lanes: HashMap<Arc<str>, Lane>,
@@ -43,11 +47,25 @@ impl Turns {
     /// `places` in all, and `share` of them at most for one lane.
     pub(crate) fn new(places: usize, share: usize) -> Self {
         Self(Arc::new(Mutex::new(Places {
-            free: places,
+            limit: places,
+            taken: 0,
             share,
             lanes: HashMap::new(),
             queue: VecDeque::new(),
         })))
+    }
+
+    /// How many places there are from now on; one lane may have three quarters of them.
+    pub(crate) fn set_limit(&self, limit: usize) {
+        let limit = limit.max(1);
+        let mut places = self.places();
+        if places.limit == limit {
+            return;
+        }
+        places.limit = limit;
+        places.share = (limit.saturating_mul(3) / 4).max(1);
+        drop(places);
+        self.hand_out();
     }
 
     fn places(&self) -> MutexGuard<'_, Places> {
@@ -98,8 +116,12 @@ impl Turns {
 }
 
 impl Places {
+    fn is_full(&self) -> bool {
+        self.taken >= self.limit
+    }
+
     fn take(&mut self, lane: &Arc<str>) -> bool {
-        if self.free == 0 {
+        if self.is_full() {
             return false;
         }
         let running = &mut self.lanes.entry(lane.clone()).or_default().running;
@@ -107,14 +129,14 @@ impl Places {
             return false;
         }
         *running += 1;
-        self.free -= 1;
+        self.taken += 1;
         true
     }
 
     /// The next who waits and may have a place, which is taken for it.
     fn next(&mut self) -> Option<(Arc<str>, oneshot::Sender<Permit>)> {
         for _ in 0..self.queue.len() {
-            if self.free == 0 {
+            if self.is_full() {
                 return None;
             }
             let lane = self.queue.pop_front()?;
@@ -141,7 +163,7 @@ impl Places {
     }
 
     fn give_back(&mut self, lane: &Arc<str>) {
-        self.free += 1;
+        self.taken = self.taken.saturating_sub(1);
         if let Some(entry) = self.lanes.get_mut(lane) {
             entry.running = entry.running.saturating_sub(1);
             if entry.running == 0 && entry.waiting.is_empty() {
@@ -162,7 +184,8 @@ impl fmt::Debug for Turns {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let places = self.places();
         f.debug_struct("Turns")
-            .field("free", &places.free)
+            .field("limit", &places.limit)
+            .field("taken", &places.taken)
             .field("lanes_waiting", &places.queue.len())
             .finish_non_exhaustive()
     }
@@ -197,6 +220,22 @@ mod tests {
         assert!(crowd[1].try_recv().is_err());
         drop((first, mine));
         assert!(crowd[1].try_recv().is_ok());
+    }
+
+    #[test]
+    fn the_limit_changes_while_turns_run() {
+        let turns = Turns::new(1, 1);
+        let first = turns.try_take("a");
+        let (mut second, mut third) = (turns.wait("b"), turns.wait("c"));
+        turns.set_limit(2);
+        let second = second.try_recv().expect("the new place");
+        turns.set_limit(1);
+        drop(first);
+        assert!(third.try_recv().is_err(), "more than the new limit run");
+        drop(second);
+        let _third = third.try_recv().expect("its turn");
+        turns.set_limit(0);
+        assert!(turns.try_take("d").is_none(), "one place is the least");
     }
 
     #[test]

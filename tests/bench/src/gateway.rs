@@ -96,7 +96,10 @@ pub(crate) async fn idle(bin: &str, scale: usize, table: &mut Table) {
 pub(crate) async fn turns(bin: &str, scale: usize, table: &mut Table) {
     let model = FakeModel::start().await;
     model.stop_recording();
-    let home = Home::new(bin).config(model.config(Wire::Openai));
+    let mut settings = model.config(Wire::Openai);
+    // One client has three quarters of the places: enough for all sessions, as the work is measured and not the line.
+    settings["agents"]["defaults"]["maxConcurrent"] = json!(32);
+    let home = Home::new(bin).config(settings);
     let mut gateway = home.start("");
     gateway.ready().await;
 

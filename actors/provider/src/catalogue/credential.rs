@@ -42,7 +42,7 @@ pub(super) fn credential(
         .profiles
         .accounts(id, order.as_deref(), inputs.now_ms);
     let found = accounts.first().map(|account| account.id.clone());
-    let (access, from) = at_hand(id, known, config, near, inputs);
+    let (access, from) = at_hand(id, known, config, needs_no_key, inputs);
     let usable = !matches!(from, Credential::Missing(_));
     if usable && (found.is_none() || from != Credential::NotNeeded) {
         let name = match &from {
@@ -87,7 +87,7 @@ fn at_hand(
     id: &str,
     known: Option<&Known>,
     config: Option<&ProviderConfig>,
-    near: bool,
+    needs_no_key: bool,
     inputs: &Inputs<'_>,
 ) -> (Access, Credential) {
     let usual = format!("{}_API_KEY", id.to_uppercase().replace(['-', '.'], "_"));

@@ -11,6 +11,7 @@ use openclaw_ledger::LedgerError;
 use openclaw_protocol::SessionKey;
 use serde_json::Value;
 
+use super::heal;
 use super::project;
 use super::store;
 use crate::deps::Deps;
@@ -48,7 +49,8 @@ pub(crate) async fn entries(deps: &Deps, agent: &str) -> Arc<Entries> {
     }
     let dir = deps.folders.sessions(agent);
     let ledger = deps.ledger.clone();
-    let read = tokio::task::spawn_blocking(move || unknown(&dir, &ledger)).await;
+    let name = agent.to_owned();
+    let read = tokio::task::spawn_blocking(move || unknown(&dir, &ledger, &name)).await;
     deps.shared.foreign.put(agent, read.unwrap_or_default());
     deps.shared.foreign.known(agent).unwrap_or_default()
 }
@@ -91,12 +93,15 @@ pub(crate) async fn first_touch(
     Ok(Some(entry))
 }
 
-fn unknown(dir: &Path, ledger: &Ledger) -> Vec<(SessionKey, Entry)> {
+fn unknown(dir: &Path, ledger: &Ledger, agent: &str) -> Vec<(SessionKey, Entry)> {
     let map = store::read(dir).unwrap_or_else(|error| {
         tracing::warn!(folder = %dir.display(), %error, "the session store can't be read");
         Default::default()
     });
+    // A damaged key is no other session.
+    let astray = heal::astray(&map, &ledger.session_entries(agent));
     map.into_iter()
+        .filter(|(name, _)| !astray.contains(name))
         .filter_map(|(name, entry)| match (SessionKey::parse(&name), entry) {
             (Ok(key), Value::Object(entry)) => Some((key, entry)),
             _ => None, // `global`, `unknown` and the like stay in the file as they are

@@ -12,7 +12,9 @@ use openclaw_protocol::SessionKey;
 use openclaw_runtime::Reply;
 use serde_json::Value;
 
+use super::heal;
 use super::jsonl;
+use super::jsonl::Care;
 use super::jsonl::Mark;
 use super::store;
 use crate::deps::Deps;
@@ -30,6 +32,7 @@ pub(crate) struct Job {
     pub(crate) dir: PathBuf,
     pub(crate) keys: BTreeSet<SessionKey>,
     pub(crate) all: bool,
+    pub(crate) care: Care,
     pub(crate) archive: Vec<(SessionKey, String, Reply<Vec<String>>)>,
     pub(crate) known: Known,
 }
@@ -39,6 +42,8 @@ pub(crate) struct Job {
 pub(crate) struct Written {
     pub(crate) known: Known,
     pub(crate) error: Option<String>,
+    /// Long files of which only the end was looked at.
+    pub(crate) trusted: BTreeSet<SessionKey>,
     /// What is still to be written after an error.
     pub(crate) left: BTreeSet<SessionKey>,
 }
@@ -92,6 +97,7 @@ fn round(ledger: &Ledger, mut job: Job) -> (Written, Vec<Foreign>) {
         job.keys.extend(keys.into_iter().map(|(key, _)| key));
     }
     let mut foreign = Vec::new();
+    let mut trusted = BTreeSet::new();
     let mut error = None;
     let keys = job.keys.clone();
     let mut write = || -> io::Result<()> {
@@ -106,14 +112,17 @@ fn round(ledger: &Ledger, mut job: Job) -> (Written, Vec<Foreign>) {
             reply.send(to.into_iter().collect());
         }
         let mut map = store::read(&job.dir)?;
-        let mut is_changed = false;
+        let mut is_changed = job.all && heal::heal(&job.dir, &mut map, ledger, &job.agent)?;
         for key in &job.keys {
             let entry = ledger.session_entry(key);
             if let Some((session_id, path)) = file_of(&job.dir, entry.as_ref()) {
                 let rows = |after: u64| ledger.transcript(&session_id, after + 1);
                 let last = ledger.transcript_len(&session_id);
                 let mark = known.get(&session_id).copied();
-                let done = jsonl::bring(&path, mark, last, &rows)?;
+                let done = jsonl::bring(&path, mark, last, job.care, &rows)?;
+                if done.is_trusted {
+                    trusted.insert(key.clone());
+                }
                 match done.mark {
                     Some(mark) => known.insert(session_id.clone(), mark),
                     None => known.remove(&session_id),
@@ -141,7 +150,13 @@ fn round(ledger: &Ledger, mut job: Job) -> (Written, Vec<Foreign>) {
     } else {
         BTreeSet::new()
     };
-    (Written { known, error, left }, foreign)
+    let written = Written {
+        known,
+        error,
+        trusted,
+        left,
+    };
+    (written, foreign)
 }
 
 /// Sets a key's entry; true when the store differs from before.

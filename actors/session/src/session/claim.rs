@@ -1,33 +1,72 @@
 //! Taking up a row: a permit, the claim, and the turn that may begin before the claim is durable.
 
 use super::*;
+use crate::command::Command;
+
+/// A wait longer than this is worth a line in the log.
+const LONG_WAIT: Duration = Duration::from_secs(2);
 
 impl Session {
+    /// Whether a row is for the model. What the gateway answers by itself must not wait behind models that hang.
+    pub(super) fn needs_place(&self, row: &InboxRow) -> bool {
+        let session = (self.deps().config)().session.or_default();
+        match command::read(&row.body.text, &session.reset_triggers) {
+            None => true,
+            Some(Command::Reset { rest }) => !rest.is_empty(),
+            Some(_) => false,
+        }
+    }
+
     /// A place for a turn of a message from `lane`, or a task that waits for one.
     pub(super) fn take_permit(&mut self, lane: &str, ctx: &mut Context<Self>) -> Option<Permit> {
         if let Some(permit) = self.permit.take() {
             return Some(permit);
         }
+        if self.is_waiting {
+            return None;
+        }
+        self.args.deps.follow_config();
         let turns = self.deps().shared.turns.clone();
         if let Some(permit) = turns.try_take(lane) {
             return Some(permit);
         }
-        self.busy = Some(Busy::Waiting);
+        self.is_waiting = true;
         ctx.note("waits for other sessions' turns");
-        let place = turns.wait(lane);
-        let permit = async move {
-            // The places live as long as the house; if they were gone, waiting is what is left.
-            match place.await {
-                Ok(permit) => permit,
+        let permit = turns.wait(lane);
+        let waiting = async move {
+            let since = tokio::time::Instant::now();
+            match permit.await {
+                Ok(permit) => (permit, since.elapsed()),
+                // The places live as long as the house; if they were gone, waiting is what is left.
                 Err(_) => std::future::pending().await,
             }
         };
         ctx.task(
             Task::new("permit").kind("wait"),
-            permit,
-            SessionMail::Permitted,
+            waiting,
+            |(permit, waited)| SessionMail::Permitted(permit, waited),
         );
         None
+    }
+
+    pub(super) fn on_permitted(
+        &mut self,
+        permit: Permit,
+        waited: Duration,
+        ctx: &mut Context<Self>,
+    ) -> Result<(), ExitError> {
+        self.is_waiting = false;
+        if waited > LONG_WAIT {
+            tracing::info!(
+                session = %self.args.key, waited_ms = waited.as_millis(),
+                "a turn waited for others; more may run at a time with \
+                 `openclaw config set agents.defaults.maxConcurrent <n>`"
+            );
+        }
+        if !self.is_ending {
+            self.permit = Some(permit);
+        }
+        self.next(ctx)
     }
 
     pub(super) fn claim(&mut self, ctx: &mut Context<Self>) {
@@ -43,7 +82,7 @@ impl Session {
         &mut self,
         row: Arc<InboxRow>,
         early: bool,
-        permit: Permit,
+        permit: Option<Permit>,
         ctx: &mut Context<Self>,
     ) -> Result<(), ExitError> {
         self.turns += 1;
@@ -106,18 +145,19 @@ impl Session {
                 ctx.kill_child(&id, openclaw_runtime::KillReason::Abort);
                 Ok(())
             }
-            (Some(start), None) => match self.permit.take() {
-                Some(permit) => {
-                    let row = Arc::new(start.row.clone());
-                    self.begin(row, false, permit, ctx)?;
-                    if let Some(live) = &self.live {
-                        live.claim.send_replace(Some(Arc::new(start)));
-                    }
-                    Ok(())
+            (Some(start), None) => {
+                let permit = self.permit.take();
+                if permit.is_none() && self.needs_place(&start.row) {
+                    // The early turn ended before its claim came back: the row is tried again.
+                    return self.next(ctx);
                 }
-                // The early turn ended before its claim came back: the row is tried again.
-                None => self.next(ctx),
-            },
+                let row = Arc::new(start.row.clone());
+                self.begin(row, false, permit, ctx)?;
+                if let Some(live) = &self.live {
+                    live.claim.send_replace(Some(Arc::new(start)));
+                }
+                Ok(())
+            }
             (None, None) => self.next(ctx),
         }
     }

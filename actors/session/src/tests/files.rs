@@ -114,3 +114,100 @@ async fn a_torn_transcript_is_completed_at_the_next_start() {
     );
     assert_eq!(fs::read(&file).unwrap(), whole);
 }
+
+/// Hurts a file in one of the ways a disk or a cut write does; the same number hurts it in the same way.
+fn hurt(bytes: &mut Vec<u8>, seed: u64) {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut next = |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        usize::try_from(state % below.max(1) as u64).unwrap()
+    };
+    match seed % 4 {
+        0 => bytes.truncate(next(bytes.len())),
+        1 => {
+            let from = next(bytes.len());
+            bytes.drain(from..(from + 1 + next(60)).min(bytes.len()));
+        }
+        _ => {
+            for _ in 0..=next(3) {
+                let at = next(bytes.len());
+                bytes[at] ^= 1 << next(8);
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn damage_to_session_files_stays_their_own_is_mended_from_the_ledger_and_kept_aside() {
+    let other: openclaw_protocol::SessionKey = "agent:main:telegram:direct:7".parse().unwrap();
+    for seed in 0..40 {
+        let plan = Plan::default();
+        let (ledger, dir) = (plan.ledger.clone(), plan.dir.clone());
+        let house = plan.build([say("one"), say("two"), say("three")]).await;
+        for (n, session) in [key(), other.clone(), key()].iter().enumerate() {
+            let run = format!("first-{n}");
+            house.hear_as(session, &run, "hi").await;
+            house.answer_to(&run).await;
+        }
+        house.root.shutdown(Duration::from_secs(9)).await;
+
+        let folder = house.deps.folders.sessions("main");
+        let file_of = |key: &openclaw_protocol::SessionKey| {
+            let entry = ledger.session_entry(key).unwrap();
+            std::path::PathBuf::from(entry["sessionFile"].as_str().unwrap())
+        };
+        let (mine, theirs, store) = (
+            file_of(&key()),
+            file_of(&other),
+            folder.join("sessions.json"),
+        );
+        let whole = [&mine, &theirs, &store].map(|path| fs::read(path).unwrap());
+        let mut left = Vec::new();
+        for (path, bytes) in [(&mine, &whole[0]), (&store, &whole[2])] {
+            let mut bytes = bytes.clone();
+            hurt(&mut bytes, seed + if path == &mine { 1 } else { 0 });
+            fs::write(path, &bytes).unwrap();
+            left.push((path.clone(), bytes));
+        }
+
+        let house = Plan {
+            ledger: ledger.clone(),
+            dir,
+            ..Plan::default()
+        }
+        .build([])
+        .await;
+        let is_settled = house
+            .sessions
+            .settle_files(&key().agent(), Duration::from_secs(9))
+            .await;
+        assert!(is_settled, "seed {seed}");
+        assert_eq!(fs::read(&mine).unwrap(), whole[0], "seed {seed}");
+        assert_eq!(fs::read(&theirs).unwrap(), whole[1], "seed {seed}");
+        let healed: Value = serde_json::from_slice(&fs::read(&store).unwrap()).unwrap();
+        for session in [key(), other.clone()] {
+            assert_eq!(
+                Some(&healed[session.as_str()]),
+                ledger.session_entry(&session).as_ref(),
+                "seed {seed}"
+            );
+        }
+        let copies: Vec<Vec<u8>> = fs::read_dir(&folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path.to_string_lossy().contains(".bak-"))
+            .map(|path| fs::read(path).unwrap())
+            .collect();
+        for (path, bytes) in left {
+            let now = fs::read(&path).unwrap();
+            let is_kept = now.starts_with(&bytes) || copies.contains(&bytes);
+            assert!(is_kept, "seed {seed}: what {} held is gone", path.display());
+        }
+        for (session, run) in [(&key(), "mine"), (&other, "theirs")] {
+            house.hear_as(session, run, "still there?").await;
+            assert_eq!(house.answer_to(run).await, "ok", "seed {seed}");
+        }
+    }
+}

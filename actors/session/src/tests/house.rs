@@ -259,6 +259,7 @@ pub(super) struct House {
     pub(super) sessions: Sessions,
     pub(super) root: Root,
     pub(super) dir: Arc<tempfile::TempDir>,
+    config: Arc<Mutex<Arc<Config>>>,
     next: std::cell::Cell<u32>,
 }
 
@@ -294,7 +295,8 @@ impl Plan {
             count: watch::channel(0).0,
         });
         let directory = Directory::new();
-        let config = Arc::new(self.config);
+        let config = Arc::new(Mutex::new(Arc::new(self.config)));
+        let in_force = config.clone();
         let state_dir = self.dir.path().to_owned();
         let workspace = state_dir.join("workspace");
         let deps = Arc::new(Deps {
@@ -303,7 +305,7 @@ impl Plan {
             models: models.clone(),
             toolbox: self.toolbox,
             events: told.clone(),
-            config: Arc::new(move || config.clone()),
+            config: Arc::new(move || in_force.lock().unwrap().clone()),
             folders: Folders {
                 state_dir,
                 workspace: Arc::new(move |_, _, _| workspace.clone()),
@@ -321,8 +323,16 @@ impl Plan {
             told,
             root,
             dir: self.dir,
+            config,
             next: std::cell::Cell::new(0),
         }
+    }
+}
+
+/// Allows so many turns at a time.
+pub(super) fn limit(config: &mut Config, turns: usize) {
+    if let Section::Valid(defaults) = &mut config.agents.defaults {
+        defaults.max_concurrent = turns;
     }
 }
 
@@ -370,6 +380,14 @@ impl House {
             traceparent: None,
         };
         self.intake.accept(row, None).await.unwrap();
+    }
+
+    /// Takes up another limit of turns at a time, as a reload does.
+    pub(super) fn allow(&self, turns: usize) {
+        let mut config = Config::clone(&self.config.lock().unwrap());
+        limit(&mut config, turns);
+        *self.config.lock().unwrap() = Arc::new(config);
+        self.deps.follow_config();
     }
 
     /// Waits until something was told that the question answers.

@@ -136,3 +136,35 @@ async fn the_list_shows_what_was_touched_last_first() {
         assert_eq!(row["model"], "one");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn old_sessions_are_only_named_until_they_are_to_be_forgotten() {
+    for (mode, is_forgotten) in [("warn", false), ("enforce", true)] {
+        let mut plan = Plan::default();
+        let maintenance = json!({"session": {"maintenance": {"mode": mode, "maxEntries": 1}}});
+        plan.config.session = openclaw_protocol::Config::from_value(maintenance)
+            .config
+            .session;
+        let house = plan.build([say("one"), say("two")]).await;
+        let old = "agent:main:telegram:direct:7".parse().unwrap();
+        house.hear_as(&old, "first", "hi").await;
+        house.answer_to("first").await;
+        let run = house.hear("hi").await;
+        house.answer_to(&run).await;
+        let newer = serde_json::json!({"updatedAt": i64::MAX / 2});
+        let ledger = &house.deps.ledger;
+        ledger.patch_session_entry(&key(), newer).await.unwrap();
+        let id = ledger.session_entry(&old).unwrap()["sessionId"].clone();
+        let note = crate::upkeep::look(house.deps.clone()).await;
+        assert!(note.starts_with('1'), "{note}");
+        assert_eq!(ledger.session_entry(&old).is_none(), is_forgotten);
+        assert!(ledger.session_entry(&key()).is_some());
+        if is_forgotten {
+            assert_eq!(ledger.transcript_len(id.as_str().unwrap()), 0);
+            let dir = house.deps.folders.sessions("main");
+            let archived = std::fs::read_dir(dir).unwrap().flatten();
+            let mut names = archived.map(|file| file.file_name().into_string().unwrap());
+            assert!(names.any(|name| name.contains(".jsonl.deleted.")));
+        }
+    }
+}
