@@ -17,6 +17,8 @@ use openclaw_session::Deps;
 use tokio::sync::watch;
 
 use crate::config::{ConfigArgs, Environment, LoadedConfig};
+use crate::ingress;
+use crate::ingress::http::HttpMail;
 use crate::models::{Models, ModelsArgs, ModelsMail};
 use crate::paths::Paths;
 use crate::services::Services;
@@ -42,6 +44,7 @@ impl House {
     /// What the root starts for the configuration in force.
     pub(crate) fn specs(self: &Arc<Self>) -> Vec<ChildSpec> {
         let loaded = self.config.borrow().clone();
+        self.sessions.follow_config();
         let accounts = accounts(&loaded, &self.paths);
         accounts.publish(&self.channels.status);
         tree(self, &accounts, &self.models.now())
@@ -54,6 +57,9 @@ impl House {
         let keeper = self
             .directory
             .address::<KeeperMail>(&ActorPath::from(KEEPER));
+        let port = self
+            .directory
+            .address::<HttpMail>(&ActorPath::from(ingress::HTTP));
         ConfigArgs {
             paths: self.paths.clone(),
             env: self.environment.clone(),
@@ -63,6 +69,7 @@ impl House {
                 // An actor that is down reads the configuration when it starts.
                 let _up: bool = models.nudge(ModelsMail::Rebuild);
                 let _up: bool = keeper.nudge(KeeperMail::Reconcile);
+                let _up: bool = port.nudge(HttpMail::Follow);
             }),
         }
     }

@@ -50,6 +50,9 @@ use crate::hub::Broadcast;
 use crate::services::Phase;
 use crate::services::Services;
 
+/// Where the listener stands in the tree.
+pub const HTTP: &str = "ingress/http";
+
 /// How long a caller may take to say who it is.
 const HANDSHAKE: Duration = Duration::from_secs(15);
 

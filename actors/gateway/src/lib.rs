@@ -25,6 +25,7 @@ pub mod method;
 pub mod metrics;
 mod models;
 pub mod node;
+mod notices;
 pub mod paths;
 pub mod presence;
 pub mod services;

@@ -169,8 +169,9 @@ fn route(name: &str, call: &Call) -> Result<Handler, ErrorShape> {
         .params
         .check(&call.params)
         .map_err(|problems| ErrorShape::params(name, &problems))?;
-    if method.is_idempotent && call.services.phase() != Phase::Open {
-        let message = "the gateway takes no new messages while it starts or stops";
+    // While it ends, mail is stored and answered after the next start.
+    if method.is_idempotent && call.services.phase() == Phase::Starting {
+        let message = "the gateway takes no new messages while it starts";
         return Err(ErrorShape::unavailable(message).retry_after(1000));
     }
     Ok(handler)

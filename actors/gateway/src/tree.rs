@@ -18,6 +18,7 @@ use crate::cron::Scheduler;
 use crate::house::{House, HouseKeeper};
 use crate::ingress;
 use crate::models::ModelsActor;
+use crate::notices::Notices;
 
 /// Turns that run when the gateway is told to end get this long; what is cut off goes on after the next start.
 const TURNS_END: Duration = Duration::from_secs(2);
@@ -49,6 +50,7 @@ pub(crate) fn tree(
         sessions_spec(house.sessions.clone()).shutdown(Shutdown::Within(TURNS_END)),
         router_spec(house.sessions.clone()),
         channels(house, accounts),
+        Notices::spec(house.clone()),
         Scheduler::spec(house.services.clone()),
         ingress::spec(&house.services, &house.listening),
         HouseKeeper::spec(house.clone()),

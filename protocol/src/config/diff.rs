@@ -46,10 +46,13 @@ pub enum Takeup {
 }
 
 /// The longest matching prefix decides.
-const RULES: [(&str, Takeup); 11] = [
+const RULES: [(&str, Takeup); 14] = [
     ("meta", Takeup::None),
     ("wizard", Takeup::None),
     ("gateway", Takeup::Restart),
+    ("gateway.port", Takeup::Hot),
+    ("gateway.bind", Takeup::Hot),
+    ("gateway.customBindHost", Takeup::Hot),
     ("gateway.reload", Takeup::Hot),
     ("gateway.remote", Takeup::None),
     ("gateway.auth", Takeup::Hot),
@@ -96,7 +99,8 @@ mod tests {
     #[test]
     fn the_longest_rule_decides() {
         let takeup = |path: &str| takeup(&path.parse().unwrap());
-        assert_eq!(takeup("gateway.port"), Takeup::Restart);
+        assert_eq!(takeup("gateway.port"), Takeup::Hot);
+        assert_eq!(takeup("gateway.tls.enabled"), Takeup::Restart);
         assert_eq!(takeup("gateway.auth.token"), Takeup::Hot);
         assert_eq!(takeup("gatewayX"), Takeup::Hot);
         assert_eq!(takeup("channels.telegram.botToken"), Takeup::Hot);

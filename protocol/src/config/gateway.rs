@@ -264,7 +264,7 @@ pub enum ReloadMode {
 }
 
 /// Encryption.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Tls {
     /// Whether HTTPS and WSS are served.

@@ -87,7 +87,40 @@ pub fn fits(path: &Path, value: &Value) -> bool {
     matches!(path.last(), Some(Segment::Index(_))) || rule.accepts(value)
 }
 
+/// Every place of the table with values that fit there. `name_at` names the entry below a place where any name may
+/// stand; lists of objects are shown by their first entry.
+pub fn places(name_at: &dyn Fn(&Path) -> String) -> Vec<(Path, Vec<Value>)> {
+    let mut found = Vec::new();
+    known().walk(&known().root, &Path::root(), name_at, &mut found);
+    found
+}
+
 impl Known {
+    fn walk(
+        &self,
+        rule: &Rule,
+        at: &Path,
+        name_at: &dyn Fn(&Path) -> String,
+        found: &mut Vec<(Path, Vec<Value>)>,
+    ) {
+        let samples: Vec<Value> = rule.kinds.iter().flat_map(Kind::samples).collect();
+        if !samples.is_empty() {
+            found.push((at.clone(), samples));
+        }
+        let inside = if rule.kinds.contains(&Kind::Entries) {
+            at.index(0)
+        } else {
+            at.clone()
+        };
+        let mut names: Vec<String> = self.names(rule).map(str::to_owned).collect();
+        names.push(name_at(&inside));
+        for name in names {
+            if let Some(below) = self.below(rule, &name) {
+                self.walk(below, &inside.key(name), name_at, found);
+            }
+        }
+    }
+
     fn read(table: &'static str) -> Self {
         let lines: Vec<(usize, &str)> = table
             .lines()
@@ -209,6 +242,24 @@ impl Kind {
         }
     }
 
+    /// Values that will do; none for what has keys of its own.
+    fn samples(&self) -> Vec<Value> {
+        match self {
+            Self::Any | Self::Object | Self::Entries => Vec::new(),
+            Self::Text => ["sample", "30m", "http://127.0.0.1:9/x", "UTC", "08:00"]
+                .map(Value::from)
+                .to_vec(),
+            Self::Bool => vec![Value::from(true), Value::from(false)],
+            Self::Number { whole, bounds } => bounds.samples(*whole),
+            Self::List(kinds) => kinds
+                .iter()
+                .flat_map(Self::samples)
+                .map(|value| Value::from(vec![value]))
+                .collect(),
+            Self::Words(words) => words.iter().copied().map(Value::from).collect(),
+        }
+    }
+
     fn describe(&self) -> Vec<String> {
         let one = |text: &str| vec![text.to_owned()];
         match self {
@@ -245,6 +296,24 @@ impl Bounds {
         named
             .into_iter()
             .filter_map(|(name, bound)| Some((name, bound?)))
+    }
+
+    fn samples(self, whole: bool) -> Vec<Value> {
+        let low = self.at_least.or(self.above.map(|low| low + 1.0));
+        let high = self.at_most.unwrap_or(f64::MAX);
+        let low = low.unwrap_or(0.0);
+        [low, low + 1.0, low + 60.0, high]
+            .into_iter()
+            .filter(|number| self.contain(*number))
+            .map(|number| {
+                #[allow(clippy::cast_possible_truncation)] // within what every reader keeps exact
+                if whole {
+                    Value::from(number as i64)
+                } else {
+                    Value::from(number)
+                }
+            })
+            .collect()
     }
 
     fn describe(self, whole: bool) -> String {

@@ -1,4 +1,5 @@
 mod full;
+mod harm;
 mod mutation;
 
 use serde_json::Value;

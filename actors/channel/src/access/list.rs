@@ -10,6 +10,8 @@ pub struct AllowList {
     everybody: bool,
     ids: BTreeSet<String>,
     names: BTreeSet<String>,
+    /// The first person as written: an id, or a name without `@`.
+    first: Option<String>,
 }
 
 impl AllowList {
@@ -39,10 +41,15 @@ impl AllowList {
             "" => {}
             "*" => self.everybody = true,
             id if is_id => {
+                if !id.starts_with('-') {
+                    self.first.get_or_insert_with(|| id.to_owned());
+                }
                 self.ids.insert(id.to_owned());
             }
             name => {
-                self.names.insert(name.trim_start_matches('@').to_owned());
+                let name = name.trim_start_matches('@').to_owned();
+                self.first.get_or_insert_with(|| name.clone());
+                self.names.insert(name);
             }
         }
     }
@@ -55,6 +62,15 @@ impl AllowList {
                 .names
                 .iter()
                 .any(|name| grants.pinned.get(name).is_some_and(|pinned| pinned == id))
+    }
+
+    /// The id of the first person on the list; a name counts once an id was pinned to it. None for groups and `*`.
+    pub fn owner(&self, grants: &Grants) -> Option<String> {
+        let first = self.first.as_ref()?;
+        if self.ids.contains(first) {
+            return Some(first.clone());
+        }
+        grants.pinned.get(first).cloned()
     }
 
     pub fn is_empty(&self) -> bool {

@@ -1,3 +1,5 @@
+mod remedy;
+
 use openclaw_protocol::config::Bind;
 use serde_json::json;
 

@@ -37,6 +37,8 @@ pub struct Plan {
     pub address: SocketAddr,
     /// Taken if it is there: the other family's loopback.
     pub companion: Option<IpAddr>,
+    /// How it is encrypted.
+    pub tls: Tls,
 }
 
 /// Why the gateway does not listen.
@@ -131,6 +133,7 @@ pub fn plan(
     Ok(Plan {
         address: SocketAddr::new(address, port),
         companion: (address == loopback).then_some(IpAddr::V6(Ipv6Addr::LOCALHOST)),
+        tls: gateway.tls.clone(),
     })
 }
 

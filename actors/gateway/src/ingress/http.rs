@@ -1,8 +1,10 @@
 //! The listener.
 //!
 //! Owns the listening sockets and the HTTP connections. Started under `ingress`. Crashes when the
-//! accept loop does; ends the process when the port is taken. WebSockets survive it: they are its
-//! siblings.
+//! accept loop does; ends the process when the port is taken at the start. A later change of port or
+//! address moves the sockets and leaves the connections alone. WebSockets survive it: they are its siblings.
+
+mod moving;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -37,8 +39,11 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::Semaphore;
 use tokio::sync::watch;
 
-use super::bind;
+use self::moving::Doors;
+use self::moving::Moved;
+use self::moving::Moving;
 use super::bind::BindError;
+use super::bind::Plan;
 use super::routes;
 use super::tls::Encryption;
 use crate::services::Services;
@@ -67,7 +72,11 @@ const DELIVERY: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub enum HttpMail {
     /// The sockets listen, or can't.
-    Bound(Result<(Vec<TcpListener>, Option<Encryption>), BindError>),
+    Bound(Result<Doors, BindError>),
+    /// The configuration may want another port or address.
+    Follow,
+    /// What came of a move.
+    Moved(Moved),
     /// Somebody connected.
     Accepted(TcpStream, SocketAddr),
     /// A connection is done.
@@ -80,6 +89,8 @@ impl Mail for HttpMail {
     fn kind(&self) -> &'static str {
         match self {
             Self::Bound(_) => "bound",
+            Self::Follow => "follow",
+            Self::Moved(_) => "moved",
             Self::Accepted(..) => "accepted",
             Self::Served => "served",
             Self::Deaf(_) => "deaf",
@@ -108,6 +119,10 @@ pub struct HttpListener {
     silent: VecDeque<(ChildId, Weak<AtomicBool>)>,
     served: u64,
     encryption: Option<Encryption>,
+    /// Where it listens now, and the accept loops there.
+    now: Option<(Plan, Vec<ChildId>)>,
+    opened: u64,
+    moving: Moving,
 }
 
 /// The address of the peer of an HTTP connection.
@@ -135,27 +150,43 @@ impl hyper::service::Service<hyper::Request<Incoming>> for Door {
 }
 
 impl HttpListener {
-    fn on_bound(&mut self, listeners: Vec<TcpListener>, ctx: &mut Context<Self>) {
+    /// Listens at these sockets, and no longer at the earlier ones.
+    fn on_bound(&mut self, doors: Doors, ctx: &mut Context<Self>) {
+        let Doors {
+            plan,
+            listeners,
+            encryption,
+            wrong,
+        } = doors;
+        self.close(ctx);
+        if let Some(encryption) = &encryption {
+            tracing::info!(fingerprint = %encryption.fingerprint, "TLS is on");
+        }
+        self.encryption = encryption;
         let addresses: Vec<SocketAddr> = listeners
             .iter()
             .filter_map(|listener| listener.local_addr().ok())
             .collect();
+        let mut loops = Vec::new();
         for listener in listeners {
             let mailbox = ctx.address();
-            ctx.task(
-                Task::new("accept").kind("accept"),
-                accept(listener, mailbox),
-                HttpMail::Deaf,
-            );
+            self.opened += 1;
+            let task = Task::new(format!("accept-{}", self.opened)).kind("accept");
+            loops.push(ctx.task(task, accept(listener, mailbox), HttpMail::Deaf));
         }
+        self.now = Some((plan, loops));
         let Some(first) = addresses.first() else {
             return;
         };
-        ctx.health(Health::Ok);
-        ctx.note(format!("listening on {first}"));
-        tracing::info!(address = %first, "listening");
+        match &wrong {
+            None => tracing::info!(address = %first, "listening"),
+            Some(wrong) => {
+                tracing::error!(address = %first, "listening on this machine only: {wrong}")
+            }
+        }
         self.args.services.set_listening(*first);
         self.args.listening.send_replace(Some(*first));
+        self.show(wrong, ctx);
     }
 
     fn on_accepted(&mut self, stream: TcpStream, peer: SocketAddr, ctx: &mut Context<Self>) {
@@ -294,41 +325,33 @@ impl Actor for HttpListener {
             silent: VecDeque::new(),
             served: 0,
             encryption: None,
+            now: None,
+            opened: 0,
+            moving: Moving::No,
             args,
         })
     }
 
     fn started(&mut self, ctx: &mut Context<Self>) -> Result<(), ExitError> {
         ctx.health(Health::Connecting);
-        let services = Arc::clone(&self.args.services);
-        let earlier = *self.args.listening.borrow();
-        let binding = async move {
-            let config = services.configuration();
-            let auth = services.auth_policy();
-            let mut plan = bind::plan(&config.gateway, &services.overrides, &auth, tailnet())?;
-            if let Some(earlier) = earlier.filter(|_| plan.address.port() == 0) {
-                // A port that the system chose stays the same over restarts of the listener.
-                plan.address.set_port(earlier.port());
-            }
-            let encryption = bind::encryption(&config.gateway.tls, &services.paths).await?;
-            Ok((bind::listen(&plan).await?, encryption))
-        };
+        let args = self.args.clone();
+        let binding = async move { moving::first(&args).await };
         ctx.task(Task::new("bind").kind("bind"), binding, HttpMail::Bound);
         Ok(())
     }
 
     fn handle(&mut self, mail: HttpMail, ctx: &mut Context<Self>) -> Result<(), ExitError> {
         match mail {
-            HttpMail::Bound(Ok((listeners, encryption))) => {
-                if let Some(encryption) = &encryption {
-                    tracing::info!(fingerprint = %encryption.fingerprint, "TLS is on");
-                }
-                self.encryption = encryption;
-                self.on_bound(listeners, ctx);
+            HttpMail::Bound(Ok(doors)) => {
+                self.on_bound(doors, ctx);
+                // The configuration may have changed meanwhile.
+                self.follow(ctx);
             }
             HttpMail::Bound(Err(error)) => {
                 return Err(ExitError::fatal(error.code(), error.to_string()));
             }
+            HttpMail::Follow => self.follow(ctx),
+            HttpMail::Moved(moved) => self.on_moved(moved, ctx),
             HttpMail::Accepted(stream, peer) => self.on_accepted(stream, peer, ctx),
             HttpMail::Served => {}
             HttpMail::Deaf(error) => return Err(ExitError::from(error)),
@@ -336,7 +359,7 @@ impl Actor for HttpListener {
         Ok(())
     }
 
-    fn child_exited(&mut self, exit: ChildExit, _ctx: &mut Context<Self>) -> Result<(), ExitError> {
+    fn child_exited(&mut self, exit: ChildExit, ctx: &mut Context<Self>) -> Result<(), ExitError> {
         // A request that crashed is that request's own end; a listener that crashed is ours.
         let is_connection = exit.id.as_str().starts_with("connection-");
         if exit.exit.is_clean() || is_connection {
@@ -345,16 +368,14 @@ impl Actor for HttpListener {
             }
             return Ok(());
         }
-        Err(ExitError::child(exit))
+        let is_open = |(_, loops): &(Plan, Vec<ChildId>)| loops.contains(&exit.id);
+        if self.now.as_ref().is_some_and(is_open) || exit.id.as_str() == "bind" {
+            return Err(ExitError::child(exit));
+        }
+        // A loop that was closed, or a move that did not end: what is open stays open.
+        if exit.id.as_str() == "move" {
+            self.on_moved(Moved::Stuck, ctx);
+        }
+        Ok(())
     }
-}
-
-/// This machine's Tailscale address: the first in 100.64.0.0/10 that a packet would leave from.
-fn tailnet() -> Option<std::net::IpAddr> {
-    let probe = std::net::UdpSocket::bind("0.0.0.0:0").ok()?;
-    // Connecting a datagram socket sends nothing; it only asks for the route.
-    probe.connect("100.100.100.100:9").ok()?;
-    let address = probe.local_addr().ok()?.ip();
-    let network = super::peer::Network::parse("100.64.0.0/10")?;
-    network.contains(address).then_some(address)
 }

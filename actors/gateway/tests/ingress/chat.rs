@@ -335,3 +335,61 @@ async fn only_readers_hear_what_is_said() {
     let health = deaf.event_where("health", |_| true).await;
     assert_eq!(health["seq"], 1, "{health}");
 }
+
+#[tokio::test]
+async fn a_session_whose_call_hangs_answers_every_question_without_mail() {
+    let house = House::start().await;
+    house.script.then(Line::Hang("well"));
+    let mut client = house.client(4, 4).await;
+    client
+        .call("chat.send", send("hello", "run-1"))
+        .await
+        .unwrap();
+    client
+        .event_where("chat", |payload| payload["state"] == "delta")
+        .await;
+    let handled = || -> u64 {
+        let sessions = openclaw_runtime::ActorPath::new("sessions");
+        let tree = house
+            .services
+            .directory
+            .tree(Some(&sessions), None)
+            .unwrap();
+        let nodes = tree.walk();
+        let of_sessions = nodes.iter().filter(|node| node.kind == "session");
+        of_sessions.map(|node| node.handled).sum()
+    };
+    let before = handled();
+    assert!(before > 0);
+    let main = json!({ "sessionKey": "main" });
+    let history = client.call("chat.history", main).await.unwrap();
+    assert!(history.to_string().contains("\"sessionKey\""), "{history}");
+    let list = client.call("sessions.list", json!({})).await.unwrap();
+    assert_eq!(list["count"], list["sessions"].as_array().unwrap().len());
+    let tree = client.call("supervisor.tree", json!({})).await.unwrap();
+    assert!(
+        tree.to_string().contains("asking the model"),
+        "the tree does not say what the session does: {tree}"
+    );
+    client.call("status", json!({})).await.unwrap();
+    client.call("health", json!({})).await.unwrap();
+    assert_eq!(handled(), before, "a question became mail of the session");
+    house.script.go.notify_one();
+    client.run_events("run-1").await;
+}
+
+#[tokio::test]
+async fn a_message_that_comes_while_the_gateway_ends_is_stored() {
+    let house = House::start().await;
+    let mut client = house.client(4, 4).await;
+    house
+        .services
+        .set_phase(openclaw_gateway::services::Phase::Closing);
+    let started = client
+        .call("chat.send", send("just in time", "run-1"))
+        .await
+        .unwrap();
+    assert_eq!(started["runId"], "run-1");
+    let rows = house.ledger.inbox(&openclaw_ledger::InboxFilter::default());
+    assert_eq!(rows[0].body.text, "just in time");
+}

@@ -145,6 +145,7 @@ async fn a_port_that_is_taken_ends_the_second_gateway_with_its_own_code() {
     let plan = openclaw_gateway::ingress::bind::Plan {
         address: house.address,
         companion: None,
+        tls: openclaw_protocol::config::gateway::Tls::default(),
     };
     let error = openclaw_gateway::ingress::bind::listen(&plan)
         .await

@@ -103,7 +103,7 @@ async fn what_works_goes_on_while_the_file_is_broken() {
     running.save("{ gateway: { port: 5, reload: { mode: 'off' } } }");
     let taken = running.reload().await;
     assert!(taken.is_taken);
-    assert_eq!(taken.change.takeup, Takeup::Restart);
+    assert_eq!(taken.change.takeup, Takeup::Hot);
     assert_eq!(taken.change.paths, ["gateway.port".parse().unwrap()]);
     assert!(running.until(|loaded| !loaded.is_last_good).await.valid());
 

@@ -84,12 +84,14 @@ async fn a_taken_port_is_named_with_what_to_do() {
     let free = Plan {
         address: "127.0.0.1:0".parse().unwrap(),
         companion: None,
+        tls: openclaw_protocol::config::gateway::Tls::default(),
     };
     let first = listen(&free).await.unwrap();
     let address = first[0].local_addr().unwrap();
     let error = listen(&Plan {
         address,
         companion: None,
+        tls: openclaw_protocol::config::gateway::Tls::default(),
     })
     .await
     .unwrap_err();
