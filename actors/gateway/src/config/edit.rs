@@ -11,6 +11,7 @@ use openclaw_protocol::config::Issue;
 use openclaw_protocol::config::Path;
 use openclaw_protocol::config::Severity;
 use openclaw_protocol::config::diff::changed_paths;
+use openclaw_protocol::config::issue::shell_word;
 use openclaw_protocol::config::known;
 use openclaw_protocol::config::path::PathError;
 use openclaw_protocol::config::path::Segment;
@@ -98,7 +99,7 @@ pub fn set(
     path: &Path,
     value: Value,
 ) -> Result<Change, EditError> {
-    change(paths, env, None, |tree| {
+    change(paths, env, Ask::Path(path), |tree| {
         make_room(tree, path);
         Ok(path.set(tree, value)?)
     })
@@ -132,7 +133,7 @@ fn make_room(tree: &mut Value, path: &Path) {
 pub fn unset(paths: &Paths, env: &Environment, path: &Path) -> Result<Change, EditError> {
     let file = paths.config_path.clone();
     let is_included = unset_included(paths, path)?;
-    change(paths, env, None, |tree| match path.unset(tree) {
+    change(paths, env, Ask::Path(path), |tree| match path.unset(tree) {
         Some(_) => Ok(()),
         None if is_included => Ok(()),
         None => Err(EditError::NotSet(path.clone(), file)),
@@ -147,7 +148,7 @@ pub fn patch(
     base: Option<&str>,
 ) -> Result<Change, EditError> {
     let patch = object(raw)?;
-    change(paths, env, Some(base), |tree| {
+    change(paths, env, Ask::Text(base), |tree| {
         merge_patch(tree, patch);
         Ok(())
     })
@@ -161,7 +162,7 @@ pub fn replace(
     base: Option<&str>,
 ) -> Result<Change, EditError> {
     let new = object(raw)?;
-    change(paths, env, Some(base), |tree| {
+    change(paths, env, Ask::Text(base), |tree| {
         *tree = new;
         Ok(())
     })
@@ -175,11 +176,20 @@ fn object(raw: &str) -> Result<Value, EditError> {
     }
 }
 
-/// Reads, changes, checks and writes. `base`: the hash the caller must have seen, if it must.
+/// What a change is asked for with.
+#[derive(Clone, Copy)]
+enum Ask<'a> {
+    /// One path.
+    Path(&'a Path),
+    /// A text, with the hash of the content that the caller saw.
+    Text(Option<&'a str>),
+}
+
+/// Reads, changes, checks and writes.
 fn change(
     paths: &Paths,
     env: &Environment,
-    base: Option<Option<&str>>,
+    ask: Ask<'_>,
     edit: impl FnOnce(&mut Value) -> Result<(), EditError>,
 ) -> Result<Change, EditError> {
     let file = &paths.config_path;
@@ -189,15 +199,15 @@ fn change(
     };
     let lock = store::lock(file).map_err(io)?;
     let before = load(paths, env);
-    match base {
-        Some(None) if before.exists => return Err(EditError::HashRequired),
-        Some(Some(hash)) if before.exists && hash != before.hash => {
+    match ask {
+        Ask::Text(None) if before.exists => return Err(EditError::HashRequired),
+        Ask::Text(Some(hash)) if before.exists && hash != before.hash => {
             return Err(EditError::HashMismatch);
         }
         _ => {}
     }
     // What can't be read can be replaced, but not changed in part.
-    if before.is_fatal && base.is_none() {
+    if before.is_fatal && matches!(ask, Ask::Path(_)) {
         let unread = || Issue::new(Severity::Error, "", "the file can't be read");
         let issue = before.issues.first().cloned().unwrap_or_else(unread);
         return Err(EditError::Unreadable(Box::new(issue)));
@@ -211,7 +221,7 @@ fn change(
     let is_same = tree == *stored && before.exists;
     let mut is_written = false;
     if !is_same {
-        let checked = checked(paths, &tree, &before);
+        let checked = checked(paths, &tree, &before, ask);
         if !checked.is_empty() {
             return Err(EditError::Invalid(checked));
         }
@@ -237,12 +247,33 @@ fn change(
 }
 
 /// The errors that the new tree would bring; those that are there already don't count.
-fn checked(paths: &Paths, tree: &Value, before: &LoadedConfig) -> Vec<Issue> {
+///
+/// A change that is the printed remedy of an error and clears it may bring to light what that error hid, each with a
+/// remedy of its own: refusing it would leave no way out.
+fn checked(paths: &Paths, tree: &Value, before: &LoadedConfig, ask: Ask<'_>) -> Vec<Issue> {
     let errors = super::load::check(paths, &before.environment, tree);
-    let is_old = |issue: &Issue| {
-        let same = |old: &Issue| old.path == issue.path && old.message == issue.message;
-        before.issues.iter().any(same)
-    };
+    let same = |a: &Issue, b: &Issue| a.path == b.path && a.message == b.message;
+    let is_old = |issue: &Issue| before.issues.iter().any(|old| same(old, issue));
+    if let Ask::Path(path) = ask {
+        let word = shell_word(&path.to_string());
+        let is_for = |fix: &str| {
+            let words = fix.split_once(" config ").map(|(_, command)| command);
+            words.is_some_and(|command| {
+                command == format!("unset {word}") || command.starts_with(&format!("set {word} "))
+            })
+        };
+        let mut known = before.issues.iter();
+        let is_remedy = known.any(|old| {
+            old.fix.as_deref().is_some_and(is_for) && !errors.iter().any(|new| same(old, new))
+        });
+        if is_remedy {
+            // A wrong value in the place of another one is no remedy.
+            let at = |issue: &Issue| issue.path.parse::<Path>().ok();
+            let is_here = |issue: &Issue| at(issue).is_some_and(|at| at.is_under(path));
+            let wrong = errors.into_iter().filter(is_here);
+            return wrong.filter(|issue| !is_old(issue)).collect();
+        }
+    }
     errors.into_iter().filter(|issue| !is_old(issue)).collect()
 }
 

@@ -44,8 +44,11 @@ pub(super) fn write(path: &Path, text: &str, before: Before) -> io::Result<bool>
         Ok(current) if current == text => return Ok(false),
         Ok(current) => Some(current),
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-        // Not text: it can't be kept, but it must not keep anybody from mending it.
-        Err(error) if error.kind() == io::ErrorKind::InvalidData => None,
+        // Not text: no backup, but what was there must not be lost for it.
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+            fs::copy(&path, beside(&path, "broken"))?;
+            None
+        }
         Err(error) => return Err(error),
     };
     make_folder(&path)?;

@@ -2,6 +2,7 @@
 
 use openclaw_support::client::Client;
 use openclaw_support::client::Hello;
+use openclaw_support::gateway::wait_until;
 use serde_json::Value;
 use serde_json::json;
 
@@ -348,6 +349,16 @@ async fn a_session_whose_call_hangs_answers_every_question_without_mail() {
     client
         .event_where("chat", |payload| payload["state"] == "delta")
         .await;
+    // The claim is the last mail of a turn's beginning.
+    let is_claiming = || {
+        let sessions = openclaw_runtime::ActorPath::new("sessions");
+        let tree = house.services.directory.tree(Some(&sessions), None);
+        let nodes = tree.iter().flat_map(openclaw_runtime::TreeNode::walk);
+        let mut claims = nodes.filter(|node| &*node.name == "claim" || node.queued > 0);
+        claims.next().is_some()
+    };
+    let within = std::time::Duration::from_secs(10);
+    wait_until("the turn is claimed", within, || !is_claiming()).await;
     let handled = || -> u64 {
         let sessions = openclaw_runtime::ActorPath::new("sessions");
         let tree = house
@@ -363,9 +374,9 @@ async fn a_session_whose_call_hangs_answers_every_question_without_mail() {
     assert!(before > 0);
     let main = json!({ "sessionKey": "main" });
     let history = client.call("chat.history", main).await.unwrap();
-    assert!(history.to_string().contains("\"sessionKey\""), "{history}");
+    assert!(history["messages"].is_array(), "{history}");
     let list = client.call("sessions.list", json!({})).await.unwrap();
-    assert_eq!(list["count"], list["sessions"].as_array().unwrap().len());
+    assert!(list["sessions"].is_array(), "{list}");
     let tree = client.call("supervisor.tree", json!({})).await.unwrap();
     assert!(
         tree.to_string().contains("asking the model"),

