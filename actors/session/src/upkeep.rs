@@ -124,7 +124,7 @@ pub(crate) async fn look(deps: Arc<Deps>) -> String {
             match sessions.delete(key, true).await {
                 Ok(_) => gone += 1,
                 Err(error) => {
-                    tracing::warn!(session = %key, %error, "an old session is still here")
+                    tracing::warn!(session = %key, %error, "an old session is still here");
                 }
             }
         }

@@ -3,7 +3,7 @@
 //!     cargo run --release -p openclaw-bench -- [--quick] [--bin PATH] [--write]
 //!
 //! `--quick` takes fewer samples. `--write` puts the table into docs/benchmarks.md.
-#![allow(clippy::expect_used, clippy::print_stdout)]
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::print_stdout)]
 
 mod gateway;
 mod ledger;

@@ -99,7 +99,7 @@ fn mark_by_tail(
     let line = tail.rsplit(|byte| *byte == b'\n').next();
     let row = rows(last - 1).into_iter().next();
     Ok(match (line, row) {
-        (Some(line), Some((row, value))) if is_same(&line, &value) => Some(Mark { row, bytes }),
+        (Some(line), Some((row, value))) if is_same(line, &value) => Some(Mark { row, bytes }),
         _ => None,
     })
 }
