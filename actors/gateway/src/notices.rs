@@ -67,7 +67,8 @@ pub(crate) struct Notices {
 impl Notices {
     /// Its place under the root.
     pub(crate) fn spec(house: Arc<House>) -> ChildSpec {
-        ChildSpec::actor::<Self>(NOTICES, house)
+        // Telling of trouble must not be what ends the gateway.
+        ChildSpec::actor::<Self>(NOTICES, house).park(Duration::from_secs(60))
     }
 
     fn look(&mut self, ctx: &mut Context<Self>) {

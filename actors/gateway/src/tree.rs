@@ -20,6 +20,9 @@ use crate::ingress;
 use crate::models::ModelsActor;
 use crate::notices::Notices;
 
+#[cfg(test)]
+mod tests;
+
 /// Turns that run when the gateway is told to end get this long; what is cut off goes on after the next start.
 const TURNS_END: Duration = Duration::from_secs(2);
 /// Senders finish the message in hand, pollers the commit in hand.
@@ -50,11 +53,11 @@ pub(crate) fn tree(
         sessions_spec(house.sessions.clone()).shutdown(Shutdown::Within(TURNS_END)),
         router_spec(house.sessions.clone()),
         channels(house, accounts),
-        Notices::spec(house.clone()),
-        Scheduler::spec(house.services.clone()),
         ingress::spec(&house.services, &house.listening),
         HouseKeeper::spec(house.clone()),
-        // Last, so that its end takes nobody along: what it keeps is in memory as well.
+        // Edges of the root itself come last, so that their end takes no connection along.
+        Notices::spec(house.clone()),
+        Scheduler::spec(house.services.clone()),
         CrashKeeper::spec(house.ledger.clone()),
     ]
 }

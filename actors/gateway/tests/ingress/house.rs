@@ -179,6 +179,19 @@ pub(crate) struct House {
     config: watch::Sender<Arc<LoadedConfig>>,
     root: Root,
     dir: tempfile::TempDir,
+    _calm: Calm,
+}
+
+/// Fails the test when a handler or a poll kept its thread: sockets and timers would have waited behind it.
+struct Calm(Directory);
+
+impl Drop for Calm {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            let stalls = self.0.stalls();
+            assert!(stalls.is_empty(), "{stalls:?}");
+        }
+    }
 }
 
 fn assets(path: &str) -> Option<Asset> {
@@ -274,6 +287,8 @@ impl House {
             openclaw_gateway::cron::Scheduler::spec(Arc::clone(&services)),
             ingress::spec(&services, &listening),
         ];
+        directory.watch_closely(true);
+        let calm = Calm(directory.clone());
         let root = Root::start(directory, "gateway", specs).await;
         let mut bound = listening.subscribe();
         let bound = bound.wait_for(Option::is_some);
@@ -288,6 +303,7 @@ impl House {
             config,
             root,
             dir,
+            _calm: calm,
         }
     }
 

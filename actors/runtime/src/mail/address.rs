@@ -57,7 +57,7 @@ impl<M: Mail> Address<M> {
         loop {
             changes.mark_unchanged();
             let mut full = false;
-            if let Some(inlet) = self.slot.inlet.load_full() {
+            if let Some(inlet) = self.slot.inlet() {
                 let permit = timeout_at(until, inlet.leash.gate.permit()).await;
                 full = permit.is_err();
                 if let Ok(Ok(())) = permit {
@@ -82,7 +82,7 @@ impl<M: Mail> Address<M> {
 
     /// Queues the mail if there is room now.
     pub fn try_send(&self, mail: M) -> Result<(), SendError<M>> {
-        let Some(inlet) = self.slot.inlet.load_full() else {
+        let Some(inlet) = self.slot.inlet() else {
             return Err(SendError::Down(mail));
         };
         match inlet.leash.gate.try_permit() {
@@ -101,7 +101,7 @@ impl<M: Mail> Address<M> {
     /// whoever starts there next must find its work by itself. To wake an actor that may have ended: nudge first, then
     /// [`ensure`](crate::SupervisorHandle::ensure); in this order no wake-up is lost.
     pub fn nudge(&self, mail: M) -> bool {
-        let Some(inlet) = self.slot.inlet.load_full() else {
+        let Some(inlet) = self.slot.inlet() else {
             self.slot.miss();
             return false;
         };
@@ -166,9 +166,7 @@ impl<M: Mail> Address<M> {
         self.slot.vitals.state() == State::Running
             && self
                 .slot
-                .inlet
-                .load()
-                .as_ref()
+                .inlet()
                 .is_some_and(|inlet| !inlet.leash.gate.is_closed())
     }
 

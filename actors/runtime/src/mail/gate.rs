@@ -11,6 +11,7 @@ use tokio::sync::TryAcquireError;
 use tokio::sync::watch;
 
 use crate::mail::sync::AtomicUsize;
+use crate::mail::sync::Turn;
 
 const CLOSED: usize = 1 << (usize::BITS - 1);
 
@@ -21,6 +22,7 @@ pub(crate) struct Gate {
     count: AtomicUsize,
     capacity: usize,
     permits: Semaphore,
+    turn: Turn,
     abandoned: watch::Sender<bool>,
 }
 
@@ -38,6 +40,7 @@ impl Gate {
             count: AtomicUsize::new(0),
             capacity,
             permits: Semaphore::new(capacity),
+            turn: Turn::default(),
             abandoned: watch::Sender::new(false),
         }
     }
@@ -52,21 +55,14 @@ impl Gate {
 
     /// Takes a permit for a place if there is one now. It is not given back by itself: `enter` comes next.
     pub(crate) fn try_permit(&self) -> Result<(), TryAcquireError> {
-        self.step();
+        self.turn.take();
         self.permits.try_acquire().map(SemaphorePermit::forget)
     }
 
     /// Waits for a permit.
     pub(crate) async fn permit(&self) -> Result<(), AcquireError> {
-        self.step();
+        self.turn.take();
         self.permits.acquire().await.map(SemaphorePermit::forget)
-    }
-
-    /// Under loom, a place where another thread may go on: the semaphore is not loom's own.
-    #[inline]
-    fn step(&self) {
-        #[cfg(openclaw_loom)]
-        self.count.load(Acquire);
     }
 
     /// Takes a place; `permit` = a permit was taken for it, which goes back with it. `None` = closed.
@@ -86,7 +82,7 @@ impl Gate {
     /// Lets nothing in any more and says how much is inside.
     pub(crate) fn close(&self) -> usize {
         let before = self.count.fetch_or(CLOSED, AcqRel);
-        self.step();
+        self.turn.take();
         self.permits.close();
         before & !CLOSED
     }
@@ -106,7 +102,7 @@ impl Drop for Seat {
     fn drop(&mut self) {
         self.gate.count.fetch_sub(1, AcqRel);
         if self.permit {
-            self.gate.step();
+            self.gate.turn.take();
             self.gate.permits.add_permits(1);
         }
     }

@@ -22,6 +22,7 @@ use crate::incarnation::Parent;
 use crate::mail::envelope::Parcel;
 use crate::mail::sync::AtomicBool;
 use crate::mail::sync::Mutex;
+use crate::mail::sync::Turn;
 use crate::path::ActorPath;
 use crate::vitals::Vitals;
 
@@ -42,7 +43,8 @@ pub(crate) struct Slot<M> {
     pub(crate) path: ActorPath,
     pub(crate) vitals: Arc<Vitals>,
     totals: Arc<Totals>,
-    pub(crate) inlet: ArcSwapOption<Inlet<M>>,
+    inlet: ArcSwapOption<Inlet<M>>,
+    turn: Turn,
     /// A nudge found nobody: an actor that just ended on its own must look at its work again.
     missed: AtomicBool,
     changed: watch::Sender<()>,
@@ -67,6 +69,7 @@ impl<M: Mail> Slot<M> {
             vitals,
             totals,
             inlet: ArcSwapOption::empty(),
+            turn: Turn::default(),
             missed: AtomicBool::new(false),
             changed: watch::Sender::new(()),
         }
@@ -75,8 +78,15 @@ impl<M: Mail> Slot<M> {
     /// Leads to a new incarnation. From here its mailbox takes mail, and only after this does it read its work.
     pub(crate) fn publish(&self, inlet: Arc<Inlet<M>>) {
         self.missed.store(false, SeqCst);
+        self.turn.take();
         self.inlet.store(Some(inlet));
         self.changed.send_replace(());
+    }
+
+    /// The way into the incarnation of the moment.
+    pub(crate) fn inlet(&self) -> Option<Arc<Inlet<M>>> {
+        self.turn.take();
+        self.inlet.load_full()
     }
 
     /// The incarnation takes no more mail. Mail that was in it is gone, which its successor must know.
@@ -84,6 +94,7 @@ impl<M: Mail> Slot<M> {
         if inlet.leash.gate.close() > 0 {
             self.missed.store(true, SeqCst);
         }
+        self.turn.take();
         let current = self.inlet.load();
         if current
             .as_ref()
