@@ -150,12 +150,11 @@ proptest! {
         for name in good.as_object().unwrap().keys() {
             let mut bent = good.clone();
             bent[name] = value.clone();
-            if let Ok(params) = crate::ConnectParams::parse(bent) {
-                if let Some(device) = &params.device {
+            if let Ok(params) = crate::ConnectParams::parse(bent)
+                && let Some(device) = &params.device {
                     let facts = crate::device::SignedFacts::of(&params, device);
                     drop(facts.text(crate::device::Layout::V3));
                 }
-            }
         }
     }
 }

@@ -181,7 +181,7 @@ impl HttpListener {
         match &wrong {
             None => tracing::info!(address = %first, "listening"),
             Some(wrong) => {
-                tracing::error!(address = %first, "listening on this machine only: {wrong}")
+                tracing::error!(address = %first, "listening on this machine only: {wrong}");
             }
         }
         self.args.services.set_listening(*first);

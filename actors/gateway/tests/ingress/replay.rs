@@ -148,6 +148,17 @@ const THINNER: &[(u32, &str, &str)] = &[
     ),
     (3, "logs.tail", "what is false is left out"),
     (
+        3,
+        "exec.approvals.get",
+        "approvals come over the one port, there is no socket",
+    ),
+    (
+        3,
+        "sessions.list",
+        "figures and where a session came from are told when known",
+    ),
+    (3, "sessions.usage", "no latencies"),
+    (
         4,
         "health",
         "diagnostics of another runtime: event loop, plugins, reloading",
@@ -182,10 +193,36 @@ const THINNER: &[(u32, &str, &str)] = &[
         "the recorded devices had names and node surfaces",
     ),
     (4, "logs.tail", "what is false is left out"),
+    (4, "last-heartbeat", "none has been yet"),
+    (
+        4,
+        "config.schema.lookup",
+        "how a change is taken up is told when it is made",
+    ),
+    (4, "usage.cost", "nothing is cached"),
+    (
+        4,
+        "sessions.usage",
+        "nothing is cached, sessions have no creators",
+    ),
+    (4, "cron.status", "jobs stand in the ledger and a file"),
+    (
+        4,
+        "cron.add",
+        "no revisions, no preview of where the answer goes",
+    ),
+    (
+        4,
+        "cron.list",
+        "no revisions, no preview of where the answer goes",
+    ),
 ];
 
 /// Requests that existing gateways refuse for a field they don't know, and this one takes: newer clients add some.
 const LENIENT: &[&str] = &["sessions.list"];
+
+/// Refusals in other words: those of our own parser. A wrong expression is the caller's mistake in both versions.
+const OTHER_WORDS: &[&str] = &["cron.add"];
 
 #[derive(Debug, Deserialize)]
 struct Step {
@@ -361,6 +398,8 @@ async fn an_operator_s_conversation_goes_the_same_way() {
             compared += 1;
             if step.ok {
                 compare(version, method, &answer["payload"], step, &mut problems);
+            } else if OTHER_WORDS.contains(&method.as_str()) {
+                assert_eq!(answer["error"]["code"], "INVALID_REQUEST", "{method}");
             } else if answer["error"]["code"] != step.error["code"]
                 || answer["error"]["message"] != step.error["message"]
             {

@@ -94,7 +94,8 @@ fn a_proof_that_fails_is_refused_by_name_and_before_any_pairing() {
         change(&mut device);
         refused(Caller::new().by(&device, json!({})))
     };
-    let table: [(&dyn Fn(&mut Device), &str, &str); 6] = [
+    type Flaw<'a> = &'a dyn Fn(&mut Device);
+    let table: [(Flaw<'_>, &str, &str); 6] = [
         (
             &|d| d.is_forged = true,
             "device signature invalid",
