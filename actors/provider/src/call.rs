@@ -238,7 +238,7 @@ async fn no_stream(endpoint: &Endpoint, response: Response) -> ModelError {
     }
 }
 
-async fn refused(endpoint: &Endpoint, response: Response) -> ModelError {
+pub(crate) async fn refused(endpoint: &Endpoint, response: Response) -> ModelError {
     let status = response.status().as_u16();
     let header = |name: &str| {
         response
@@ -278,7 +278,7 @@ async fn beginning(response: Response) -> String {
     String::from_utf8_lossy(&body).into_owned()
 }
 
-fn unreachable(endpoint: &Endpoint, error: &reqwest::Error) -> ModelError {
+pub(crate) fn unreachable(endpoint: &Endpoint, error: &reqwest::Error) -> ModelError {
     if error.is_connect() && error.is_timeout() {
         return late(
             &endpoint.provider,
@@ -302,7 +302,7 @@ fn unreachable(endpoint: &Endpoint, error: &reqwest::Error) -> ModelError {
     )
 }
 
-fn broken(provider: &str, error: &reqwest::Error) -> ModelError {
+pub(crate) fn broken(provider: &str, error: &reqwest::Error) -> ModelError {
     ModelError::new(
         ModelErrorKind::Network,
         format!(

@@ -22,6 +22,8 @@ pub use self::choice::Choice;
 pub use self::choice::Source;
 pub use self::credential::Credential;
 pub use self::entry::ProviderEntry;
+use crate::embedding;
+use crate::embedding::Embedder;
 use crate::endpoint::Endpoint;
 use crate::endpoint::ModelInfo;
 use crate::endpoint::Wire;
@@ -86,6 +88,7 @@ pub struct Catalogue {
     params: BTreeMap<String, Value>,
     choice: Choice,
     agents: BTreeMap<AgentId, Choice>,
+    embedding: Result<Embedder, ModelError>,
 }
 
 /// Why a name stands for no model.
@@ -132,6 +135,7 @@ impl Catalogue {
             params: BTreeMap::new(),
             choice: Choice::builtin(),
             agents: BTreeMap::new(),
+            embedding: Err(ModelError::new(ModelErrorKind::ModelNotFound, "")),
         };
         for (name, settings) in &defaults.models {
             let params = settings.params.clone().filter(Value::is_object);
@@ -149,6 +153,7 @@ impl Catalogue {
                 catalogue.agents.insert(id, choice);
             }
         }
+        catalogue.embedding = embedding::chosen(&catalogue, embedding::settings(inputs.config));
         catalogue.allowed = catalogue.allow_list(defaults.models.keys());
         catalogue
     }
@@ -175,6 +180,14 @@ impl Catalogue {
     /// The model that answers for an agent, and why.
     pub fn choice_for(&self, agent: &AgentId) -> &Choice {
         self.agents.get(agent).unwrap_or(&self.choice)
+    }
+
+    /// Who makes vectors of texts, or why nobody does; `wanted` names a model other than the chosen.
+    pub fn embedding(&self, wanted: Option<&str>) -> Result<Embedder, ModelError> {
+        match wanted {
+            Some(name) => embedding::named(self, &self.embedding, name),
+            None => self.embedding.clone(),
+        }
     }
 
     /// Reads what a person wrote: `provider/model`, an alias, or the bare name of a listed model.

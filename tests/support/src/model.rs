@@ -7,6 +7,7 @@
 
 pub mod check;
 
+mod embedding;
 mod http;
 mod reply;
 mod wire;

@@ -24,6 +24,7 @@ pub struct Lease {
     endpoint: Arc<Endpoint>,
     model: Arc<dyn Model>,
     account: Account,
+    access: Access,
     /// Where the account's keeper is, once it was asked.
     keepers: Option<Directory>,
     /// `None` only while it is dropped.
@@ -41,9 +42,10 @@ impl Lease {
     ) -> Self {
         let access = account.access().unwrap_or_default();
         Self {
-            model: client_with(Arc::clone(&endpoint), model, access),
+            model: client_with(Arc::clone(&endpoint), model, access.clone()),
             endpoint,
             account,
+            access,
             keepers: None,
             permit: Some(permit),
             address,
@@ -53,6 +55,16 @@ impl Lease {
     /// The model.
     pub fn model(&self) -> &Arc<dyn Model> {
         &self.model
+    }
+
+    /// Where the provider is.
+    pub(crate) fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// What a call proves itself with.
+    pub(crate) fn access(&self) -> &Access {
+        &self.access
     }
 
     /// The account's name.
@@ -70,7 +82,8 @@ impl Lease {
 
     pub(super) fn prove(&mut self, access: Access, keepers: &Directory) {
         let reference = self.model.reference().clone();
-        self.model = client_with(Arc::clone(&self.endpoint), &reference, access);
+        self.model = client_with(Arc::clone(&self.endpoint), &reference, access.clone());
+        self.access = access;
         self.keepers = Some(keepers.clone());
     }
 

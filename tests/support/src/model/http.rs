@@ -16,6 +16,7 @@ use super::Recorded;
 use super::State;
 use super::Wire;
 use super::check;
+use super::embedding;
 use super::reply::Reply;
 use super::reply::Trouble;
 use super::wire;
@@ -123,6 +124,9 @@ async fn answer(request: &Request, write: &mut OwnedWriteHalf, state: &State) ->
                 .collect();
             return send(write, 200, &json!({ "models": models }), None, None).await;
         }
+        ("POST", path) if embedding::Shape::of(path).is_some() => {
+            return embed(request, path, write, state).await;
+        }
         ("POST", "/v1/chat/completions") => Wire::Openai,
         ("POST", "/v1/responses" | "/codex/responses") => Wire::Responses,
         ("POST", "/v1/messages") => Wire::Anthropic,
@@ -156,9 +160,39 @@ async fn answer(request: &Request, write: &mut OwnedWriteHalf, state: &State) ->
     play(wire, &reply, &body, write).await
 }
 
+/// Texts into vectors; what the script holds goes before.
+async fn embed(request: &Request, path: &str, write: &mut OwnedWriteHalf, state: &State) -> After {
+    let Some(shape) = embedding::Shape::of(path) else {
+        return After::Close;
+    };
+    let wire = shape.wire();
+    let body: Value = serde_json::from_slice(&request.body).unwrap_or(Value::Null);
+    let verdict = keyed(wire, request).and_then(|()| {
+        let invalid = |text| (400, "invalid_request_error", text);
+        shape.vectors(path, &body).map_err(invalid)
+    });
+    state.record(|| Recorded {
+        wire,
+        headers: request.headers.clone(),
+        body: body.clone(),
+        refused: verdict.as_ref().err().map(|(_, _, text)| text.clone()),
+    });
+    let scripted = state.script.lock().unwrap().pop_front();
+    let _open = Open::new(state);
+    match (verdict, scripted) {
+        (Err((status, kind, text)), _) => {
+            let error = wire::error(wire, status, kind, &text);
+            send(write, status, &error, None, None).await
+        }
+        (Ok(_), Some(reply)) => play(wire, &reply, &body, write).await,
+        (Ok(answer), None) => send(write, 200, &answer, None, None).await,
+    }
+}
+
 type Verdict = Result<(), (u16, &'static str, String)>;
 
-fn judge(wire: Wire, request: &Request, body: &Value) -> Verdict {
+/// Whether a request has the right key.
+fn keyed(wire: Wire, request: &Request) -> Verdict {
     let header = |name: &str| {
         let found = request.headers.iter().find(|(other, _)| other == name);
         found.map(|(_, value)| value.as_str())
@@ -183,6 +217,15 @@ fn judge(wire: Wire, request: &Request, body: &Value) -> Verdict {
         let text = "the content type must be application/json".to_owned();
         return Err((415, "invalid_request_error", text));
     }
+    Ok(())
+}
+
+fn judge(wire: Wire, request: &Request, body: &Value) -> Verdict {
+    keyed(wire, request)?;
+    let header = |name: &str| {
+        let found = request.headers.iter().find(|(other, _)| other == name);
+        found.map(|(_, value)| value.as_str())
+    };
     if wire == Wire::Anthropic && header("anthropic-version") != Some("2023-06-01") {
         let text = "anthropic-version: header is required".to_owned();
         return Err((400, "invalid_request_error", text));

@@ -464,6 +464,13 @@ pub(in crate::catalogue) const PROVIDERS: &[Known] = &[
         ..USUAL
     },
     Known {
+        id: "voyage",
+        name: "Voyage AI",
+        base_url: "https://api.voyageai.com/v1",
+        env: &["VOYAGE_API_KEY"],
+        ..USUAL
+    },
+    Known {
         id: "vllm",
         name: "vLLM",
         base_url: "http://127.0.0.1:8000/v1",
