@@ -99,7 +99,7 @@ pub fn set(
     path: &Path,
     value: Value,
 ) -> Result<Change, EditError> {
-    change(paths, env, Ask::Path(path), |tree| {
+    change(paths, env, Ask::Set(path), |tree| {
         make_room(tree, path);
         Ok(path.set(tree, value)?)
     })
@@ -133,7 +133,7 @@ fn make_room(tree: &mut Value, path: &Path) {
 pub fn unset(paths: &Paths, env: &Environment, path: &Path) -> Result<Change, EditError> {
     let file = paths.config_path.clone();
     let is_included = unset_included(paths, path)?;
-    change(paths, env, Ask::Path(path), |tree| match path.unset(tree) {
+    change(paths, env, Ask::Unset(path), |tree| match path.unset(tree) {
         Some(_) => Ok(()),
         None if is_included => Ok(()),
         None => Err(EditError::NotSet(path.clone(), file)),
@@ -179,8 +179,10 @@ fn object(raw: &str) -> Result<Value, EditError> {
 /// What a change is asked for with.
 #[derive(Clone, Copy)]
 enum Ask<'a> {
-    /// One path.
-    Path(&'a Path),
+    /// A value at one path.
+    Set(&'a Path),
+    /// Nothing at one path.
+    Unset(&'a Path),
     /// A text, with the hash of the content that the caller saw.
     Text(Option<&'a str>),
 }
@@ -207,7 +209,7 @@ fn change(
         _ => {}
     }
     // What can't be read can be replaced, but not changed in part.
-    if before.is_fatal && matches!(ask, Ask::Path(_)) {
+    if before.is_fatal && matches!(ask, Ask::Set(_) | Ask::Unset(_)) {
         let unread = || Issue::new(Severity::Error, "", "the file can't be read");
         let issue = before.issues.first().cloned().unwrap_or_else(unread);
         return Err(EditError::Unreadable(Box::new(issue)));
@@ -254,7 +256,7 @@ fn checked(paths: &Paths, tree: &Value, before: &LoadedConfig, ask: Ask<'_>) -> 
     let errors = super::load::check(paths, &before.environment, tree);
     let same = |a: &Issue, b: &Issue| a.path == b.path && a.message == b.message;
     let is_old = |issue: &Issue| before.issues.iter().any(|old| same(old, issue));
-    if let Ask::Path(path) = ask {
+    if let Ask::Set(path) | Ask::Unset(path) = ask {
         let word = shell_word(&path.to_string());
         let is_for = |fix: &str| {
             let words = fix.split_once(" config ").map(|(_, command)| command);
@@ -266,6 +268,10 @@ fn checked(paths: &Paths, tree: &Value, before: &LoadedConfig, ask: Ask<'_>) -> 
         let is_remedy = known.any(|old| {
             old.fix.as_deref().is_some_and(is_for) && !errors.iter().any(|new| same(old, new))
         });
+        if is_remedy && matches!(ask, Ask::Unset(_)) {
+            // What is wrong here now was there before: in a list, the next entry moves up.
+            return Vec::new();
+        }
         if is_remedy {
             // A wrong value in the place of another one is no remedy.
             let at = |issue: &Issue| issue.path.parse::<Path>().ok();

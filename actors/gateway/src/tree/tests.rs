@@ -102,6 +102,7 @@ providers/home  P 5/60s  park 30s  0.5s→60s (120s)  3s  5s
 sessions  P 5/60s  escalate  0s→30s (60s)  2s  5s
 sessions/files  P 5/60s  escalate  0s→30s (60s)  5s  5s
 sessions/files/main  P 5/60s  park 60s  0s→30s (60s)  3s  2s
+sessions/upkeep  P 5/60s  park 3600s  0s→30s (60s)  5s  5s
 sessions/0  P 50/60s  escalate  0s→30s (60s)  25s  5s
 router  P 5/60s  escalate  0s→30s (60s)  2s  2s
 channels  P 20/60s  escalate  0s→30s (60s)  1.5s  5s
