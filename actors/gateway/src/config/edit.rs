@@ -133,10 +133,12 @@ fn make_room(tree: &mut Value, path: &Path) {
 pub fn unset(paths: &Paths, env: &Environment, path: &Path) -> Result<Change, EditError> {
     let file = paths.config_path.clone();
     let is_included = unset_included(paths, path)?;
-    change(paths, env, Ask::Unset(path), |tree| match path.unset(tree) {
-        Some(_) => Ok(()),
-        None if is_included => Ok(()),
-        None => Err(EditError::NotSet(path.clone(), file)),
+    change(paths, env, Ask::Unset(path), |tree| {
+        match path.unset(tree) {
+            Some(_) => Ok(()),
+            None if is_included => Ok(()),
+            None => Err(EditError::NotSet(path.clone(), file)),
+        }
     })
 }
 
