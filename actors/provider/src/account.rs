@@ -1,8 +1,13 @@
 //! The ways a provider can be proved who calls: one account is one key, token or sign-in.
 
+use std::path::PathBuf;
+
 use openclaw_protocol::AgentId;
 
 use crate::access::Access;
+
+/// The rank of what is in no file of credentials.
+pub(crate) const UNSTORED: u8 = 3;
 
 /// One account at a provider.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -15,6 +20,8 @@ pub struct Account {
     pub rank: u8,
     /// How it proves itself.
     pub proof: Proof,
+    /// The file of credentials that remembers how it fared.
+    pub file: Option<PathBuf>,
 }
 
 /// How an account proves itself.
@@ -34,7 +41,7 @@ pub enum Kept {
         /// Whose.
         provider: String,
         /// The file.
-        file: std::path::PathBuf,
+        file: PathBuf,
     },
     /// A key of GitHub's that Copilot's tokens are fetched with.
     Copilot(openclaw_protocol::Secret),
@@ -48,11 +55,33 @@ impl Account {
             agent: None,
             rank: 2,
             proof: Proof::Ready(access),
+            file: None,
         }
     }
 }
 
 impl Account {
+    /// Its name in the file of credentials, where those of all providers are.
+    pub(crate) fn name_in_file(&self, provider: &str) -> String {
+        match self.id.contains(':') {
+            true => self.id.clone(),
+            false => format!("{}:{provider}", self.id),
+        }
+    }
+
+    /// Tells its key from another one; says nothing about it. None where the key changes by itself.
+    pub(crate) fn mark(&self) -> Option<String> {
+        let key = self.access()?.key?;
+        let digest = ring::digest::digest(&ring::digest::SHA256, key.expose().as_bytes());
+        let first = digest.as_ref().iter().take(4);
+        Some(first.map(|byte| format!("{byte:02x}")).collect())
+    }
+
+    /// Whether a stored credential is behind it, rather than a variable or the configuration.
+    pub(crate) fn is_stored(&self) -> bool {
+        self.rank < UNSTORED
+    }
+
     /// What it proves itself with, when that is at hand.
     pub fn access(&self) -> Option<Access> {
         match &self.proof {

@@ -5,6 +5,9 @@
 
 use std::time::Duration;
 
+use serde::Deserialize;
+use serde::Serialize;
+
 use crate::error::ModelErrorKind;
 
 /// So many failures in a row open it. One turn makes up to three tries, so that a provider that is
@@ -16,7 +19,8 @@ const FIRST: Duration = Duration::from_secs(10);
 const LONGEST: Duration = Duration::from_secs(60);
 
 /// The breaker's state.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 pub struct Breaker {
     /// Failures in a row.
     pub failures: u32,
@@ -24,7 +28,8 @@ pub struct Breaker {
     opened: u32,
     /// Closed again for tries from here on.
     until_ms: Option<i64>,
-    /// A try is under way since then.
+    /// A try is under way since then; no try outlives the process.
+    #[serde(skip)]
     trying_ms: Option<i64>,
 }
 

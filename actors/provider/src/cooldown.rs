@@ -76,11 +76,12 @@ pub struct Failed<'a> {
     pub message: &'a str,
 }
 
-#[derive(Debug, Clone)]
-struct Record {
-    rest: Rest,
-    in_a_row: u32,
-    last_ms: i64,
+/// A rest, and what decides how long the next one is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Record {
+    pub(crate) rest: Rest,
+    pub(crate) in_a_row: u32,
+    pub(crate) last_ms: i64,
 }
 
 /// What is known of a provider's accounts.
@@ -163,11 +164,28 @@ impl Cooldowns {
         self.records.insert(key, record);
     }
 
-    /// A call succeeded: the account is well, and so is the model with it.
-    pub fn succeeded(&mut self, account: &str, model: &str) {
-        self.records.remove(&(account.to_owned(), None));
+    /// A call succeeded: the account is well, and so is the model with it. Says whether that is news.
+    pub fn succeeded(&mut self, account: &str, model: &str) -> bool {
+        let whole = self.records.remove(&(account.to_owned(), None));
+        let one = (account.to_owned(), Some(model.to_owned()));
+        whole.is_some() | self.records.remove(&one).is_some()
+    }
+
+    /// What is known of an account, by model.
+    pub(crate) fn records(&self, account: &str) -> Vec<(Option<String>, Record)> {
+        let own = self.records.iter().filter(|((of, _), _)| of == account);
+        let mut own: Vec<_> = own
+            .map(|((_, model), record)| (model.clone(), record.clone()))
+            .collect();
+        own.sort_by(|a, b| a.0.cmp(&b.0));
+        own
+    }
+
+    /// Takes back what was known of an account before a restart.
+    pub(crate) fn restore(&mut self, account: &str, records: Vec<(Option<String>, Record)>) {
+        let own = records.into_iter();
         self.records
-            .remove(&(account.to_owned(), Some(model.to_owned())));
+            .extend(own.map(|(model, record)| ((account.to_owned(), model), record)));
     }
 
     /// Whether an account may be asked for a model.

@@ -81,6 +81,24 @@ impl ModelErrorKind {
             Self::Unknown => "unknown",
         }
     }
+
+    /// Reads such a word; one that isn't known stands for no sort.
+    pub(crate) fn parse(word: &str) -> Self {
+        let all = [
+            Self::Auth,
+            Self::Billing,
+            Self::RateLimit,
+            Self::Overload,
+            Self::Timeout(Phase::Total),
+            Self::Format,
+            Self::ContextOverflow,
+            Self::ModelNotFound,
+            Self::Refusal,
+            Self::Network,
+        ];
+        let found = all.into_iter().find(|kind| kind.as_str() == word);
+        found.unwrap_or(Self::Unknown)
+    }
 }
 
 impl ModelError {

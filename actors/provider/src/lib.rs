@@ -32,6 +32,7 @@ pub mod endpoint;
 pub mod error;
 pub mod failover;
 pub mod google;
+pub mod history;
 pub mod http;
 pub mod keeper;
 pub mod model;

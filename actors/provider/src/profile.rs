@@ -10,11 +10,14 @@ use std::path::PathBuf;
 use openclaw_protocol::AgentId;
 use openclaw_protocol::Secret;
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::access::Access;
 use crate::account::Account;
 use crate::account::Kept;
 use crate::account::Proof;
+use crate::history;
+use crate::history::History;
 
 /// The stored credentials.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -23,6 +26,8 @@ pub struct Profiles {
     profiles: BTreeMap<String, Profile>,
     order: BTreeMap<String, Vec<String>>,
     last_good: BTreeMap<String, String>,
+    usage_stats: Value,
+    breakers: Value,
     #[serde(skip)]
     file: PathBuf,
     /// Those of agents that have some of their own.
@@ -53,7 +58,9 @@ impl Profiles {
     pub fn load(file: &Path) -> std::io::Result<Self> {
         match std::fs::read_to_string(file) {
             Ok(text) => Ok(Self::parse(&text)?.stored_in(file.to_owned())),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                Ok(Self::default().stored_in(file.to_owned()))
+            }
             Err(error) => Err(error),
         }
     }
@@ -68,10 +75,31 @@ impl Profiles {
     /// Adds what an agent has of its own; its calls try that first.
     #[must_use]
     pub fn with_agent(mut self, agent: AgentId, own: Self) -> Self {
-        if own != Self::default() {
+        if !own.profiles.is_empty() {
             self.agents.insert(agent, own);
         }
         self
+    }
+
+    /// Where they are stored.
+    pub(crate) fn file(&self) -> Option<&Path> {
+        Some(&*self.file).filter(|file| !file.as_os_str().is_empty())
+    }
+
+    /// What the files remember of a provider and its accounts.
+    pub(crate) fn history(&self, provider: &str, accounts: &[Account]) -> History {
+        let past = |account: &Account| {
+            let of = match &account.agent {
+                Some(agent) => self.agents.get(agent)?,
+                None => self,
+            };
+            let stats = of.usage_stats.get(account.name_in_file(provider))?;
+            Some((account.id.clone(), history::read(stats, account.mark())))
+        };
+        History {
+            accounts: accounts.iter().filter_map(past).collect(),
+            breaker: history::breaker(&self.breakers, provider),
+        }
     }
 
     /// The accounts for a provider, in the order in which they are tried.
@@ -116,6 +144,7 @@ impl Profiles {
                     agent: None,
                     rank: profile.rank(),
                     proof,
+                    file: self.file().map(Path::to_owned),
                 });
             }
         }

@@ -4,10 +4,11 @@
 //! - started by: the supervisor `providers`, one for each provider that can be called;
 //! - crashes: on a bug only; a failed call is a value;
 //! - survives: the permits that are out, the counters, the breaker and the rests live in [`Desk`],
-//!   which restarts share. Who waited is told that there is no answer, and asks again.
+//!   which restarts share; the breaker and the rests are also written down for the next process. Who waited is told that there is no answer, and asks again.
 
 mod desk;
 mod lease;
+mod remember;
 mod rotation;
 mod standings;
 
@@ -22,6 +23,8 @@ use openclaw_runtime::Actor;
 use openclaw_runtime::ActorPath;
 use openclaw_runtime::Address;
 use openclaw_runtime::AskError;
+use openclaw_runtime::BoxFuture;
+use openclaw_runtime::ChildExit;
 use openclaw_runtime::ChildId;
 use openclaw_runtime::ChildSpec;
 use openclaw_runtime::Context;
@@ -36,6 +39,7 @@ pub use self::desk::CallOutcome;
 pub use self::desk::Counters;
 pub use self::desk::Desk;
 pub use self::lease::Lease;
+use self::remember::Notes;
 use crate::catalogue::Catalogue;
 use crate::catalogue::ProviderEntry;
 use crate::endpoint::Endpoint;
@@ -58,6 +62,8 @@ pub enum ProviderMail {
     Outcome(CallOutcome),
     /// The configuration changed.
     Reconfigure(ProviderArgs),
+    /// What there was to remember is in its file, or not.
+    Remembered(Result<(), String>),
     /// Asks for a permit to call a model; the answer comes when one is free, or when nobody may be
     /// asked.
     Lease {
@@ -132,6 +138,7 @@ pub struct ProviderArgs {
 pub struct ProviderActor {
     args: ProviderArgs,
     waiting: VecDeque<(Box<Want>, LeaseReply)>,
+    notes: Notes,
 }
 
 impl ProviderActor {
@@ -208,6 +215,7 @@ impl Mail for ProviderMail {
             Self::Returned => "returned",
             Self::Outcome(_) => "outcome",
             Self::Reconfigure(_) => "reconfigure",
+            Self::Remembered(_) => "remembered",
             Self::Lease { .. } => "lease",
         }
     }
@@ -222,6 +230,7 @@ impl Actor for ProviderActor {
         Ok(Self {
             args,
             waiting: VecDeque::new(),
+            notes: Notes::default(),
         })
     }
 
@@ -229,15 +238,31 @@ impl Actor for ProviderActor {
         match mail {
             ProviderMail::Returned => {}
             ProviderMail::Lease { want, reply } => self.on_lease(want, reply),
-            ProviderMail::Reconfigure(args) => self.on_reconfigure(args),
+            ProviderMail::Reconfigure(args) => {
+                self.on_reconfigure(args);
+                self.remember(ctx);
+            }
             ProviderMail::Outcome(outcome) => {
                 let (health, note) = self.on_outcome(&outcome);
                 ctx.health(health);
                 ctx.note(note);
+                self.remember(ctx);
             }
+            ProviderMail::Remembered(outcome) => self.on_remembered(outcome, ctx),
         }
         self.serve(&ctx.address());
         Ok(())
+    }
+
+    fn child_exited(&mut self, exit: ChildExit, ctx: &mut Context<Self>) -> Result<(), ExitError> {
+        if !exit.exit.is_clean() {
+            self.on_remembered(Err("the disk took too long".to_owned()), ctx);
+        }
+        Ok(())
+    }
+
+    fn stopping(&mut self, _ctx: &mut Context<Self>) -> Option<BoxFuture<'static, ()>> {
+        self.last_words()
     }
 }
 
@@ -252,7 +277,7 @@ pub fn specs(catalogue: &Catalogue) -> Vec<ChildSpec> {
 fn spec(entry: &ProviderEntry) -> ChildSpec {
     let endpoint = &entry.endpoint;
     let args = ProviderArgs {
-        desk: Arc::new(Desk::new(endpoint.concurrency)),
+        desk: Arc::new(Desk::new(endpoint.concurrency, &entry.history)),
         endpoint: Arc::clone(endpoint),
     };
     let id = endpoint.provider.as_str();

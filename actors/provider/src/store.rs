@@ -76,7 +76,12 @@ impl Held {
         });
     }
 
-    fn edit(&mut self, name: &str, change: impl FnOnce(&mut Map<String, Value>)) {
+    /// All of it.
+    pub(crate) fn content(&self) -> &Map<String, Value> {
+        &self.root
+    }
+
+    pub(crate) fn edit(&mut self, name: &str, change: impl FnOnce(&mut Map<String, Value>)) {
         let empty = || Value::Object(Map::new());
         let slot = self.root.entry(name).or_insert_with(empty);
         if !slot.is_object() {

@@ -1,5 +1,7 @@
 //! Where a provider's key is from: a stored profile, a variable, or the configuration.
 
+use std::path::Path;
+
 use openclaw_protocol::Secret;
 use openclaw_protocol::config::ProviderConfig;
 
@@ -12,6 +14,7 @@ use crate::access::Access;
 use crate::account::Account;
 use crate::account::Kept;
 use crate::account::Proof;
+use crate::account::UNSTORED;
 use crate::bedrock::AwsKeys;
 
 /// Where a key is from.
@@ -51,7 +54,8 @@ pub(super) fn credential(
             _ => "none".to_owned(),
         };
         let mut account = Account {
-            rank: 3,
+            rank: UNSTORED,
+            file: inputs.profiles.file().map(Path::to_owned),
             ..Account::ready(name, access)
         };
         // A key of GitHub's opens nothing at Copilot by itself.

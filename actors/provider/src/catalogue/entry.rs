@@ -37,6 +37,7 @@ use crate::endpoint::ModelInfo;
 use crate::endpoint::Quirks;
 use crate::endpoint::ThinkingField;
 use crate::endpoint::Wire;
+use crate::history::History;
 
 /// A household's agents ask this often at the same time; a provider's own limit is higher.
 const CONCURRENCY: usize = 8;
@@ -55,6 +56,8 @@ pub struct ProviderEntry {
     pub discovered: bool,
     /// What to call when the provider is all there is.
     pub default_model: Option<String>,
+    /// What is remembered of its accounts from before.
+    pub history: History,
 }
 
 impl ProviderEntry {
@@ -216,6 +219,7 @@ fn entry(
     // A known address on this machine is no server: only one that is configured or answered is.
     let needs_no_key = near && (config.is_some() || server.is_some());
     let (accounts, credential) = credential(id, known, config, needs_no_key, inputs);
+    let history = inputs.profiles.history(id, &accounts);
     let mut models = Vec::new();
     for def in config.iter().flat_map(|config| &config.models) {
         models.push(defined(id, def, wire, quirks));
@@ -286,6 +290,7 @@ fn entry(
         configured: config.is_some(),
         discovered: server.is_some(),
         default_model,
+        history,
     }
 }
 
@@ -478,5 +483,6 @@ fn builtin() -> ProviderEntry {
         configured: false,
         discovered: false,
         default_model: Some(BASIC.to_owned()),
+        history: History::default(),
     }
 }

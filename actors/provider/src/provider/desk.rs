@@ -12,6 +12,7 @@ use openclaw_protocol::Usage;
 
 use super::standings::Standings;
 use crate::error::ModelError;
+use crate::history::History;
 
 /// How a call ended.
 #[derive(Debug, Clone)]
@@ -73,12 +74,12 @@ pub(super) struct Permit {
 }
 
 impl Desk {
-    pub(super) fn new(allowed: usize) -> Self {
+    pub(super) fn new(allowed: usize, history: &History) -> Self {
         Self {
             allowed: AtomicUsize::new(allowed),
             out: AtomicUsize::new(0),
             counters: Mutex::default(),
-            standings: Mutex::default(),
+            standings: Mutex::new(Standings::of(history)),
         }
     }
 
@@ -127,7 +128,7 @@ mod tests {
 
     #[test]
     fn permits_are_bounded_and_come_back() {
-        let desk = Arc::new(Desk::new(2));
+        let desk = Arc::new(Desk::new(2, &History::default()));
         let first = desk.permit().unwrap();
         let second = desk.permit().unwrap();
         assert!(desk.permit().is_none());

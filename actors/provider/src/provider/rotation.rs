@@ -96,6 +96,16 @@ impl Memory {
         }
     }
 
+    /// When an account was last asked.
+    pub(super) fn used(&self, account: &str) -> Option<i64> {
+        self.used.get(account).copied()
+    }
+
+    /// It was asked then, before a restart.
+    pub(super) fn restore(&mut self, account: &str, used_ms: i64) {
+        self.used.insert(account.to_owned(), used_ms);
+    }
+
     /// An account was chosen for a conversation.
     pub(super) fn chose(&mut self, account: &str, session: &SessionKey, now_ms: i64) {
         self.used.insert(account.to_owned(), now_ms);

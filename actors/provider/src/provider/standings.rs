@@ -1,5 +1,7 @@
 //! What is known of a provider: its breaker, who rests, and who was asked last.
 
+use std::path::PathBuf;
+
 use openclaw_runtime::Health;
 
 use super::CallOutcome;
@@ -17,6 +19,9 @@ use crate::cooldown::Rests;
 use crate::endpoint::Endpoint;
 use crate::error::ModelError;
 use crate::error::ModelErrorKind;
+use crate::history::History;
+use crate::history::Page;
+use crate::history::Past;
 
 /// The state behind the decisions of one provider.
 #[derive(Debug, Default)]
@@ -24,9 +29,74 @@ pub(super) struct Standings {
     breaker: Breaker,
     cooldowns: Cooldowns,
     memory: Memory,
+    /// Whether there is something to write down.
+    news: bool,
 }
 
 impl Standings {
+    /// Begins with what is remembered.
+    pub(super) fn of(history: &History) -> Self {
+        let mut standings = Self {
+            breaker: history.breaker,
+            ..Self::default()
+        };
+        for (account, past) in &history.accounts {
+            standings.cooldowns.restore(account, past.records.clone());
+            if let Some(used_ms) = past.used_ms {
+                standings.memory.restore(account, used_ms);
+            }
+        }
+        standings
+    }
+
+    /// Whether a rest or the breaker changed since this was last asked.
+    pub(super) fn take_news(&mut self) -> bool {
+        std::mem::take(&mut self.news)
+    }
+
+    /// There is something to write down.
+    pub(super) fn note_news(&mut self) {
+        self.news = true;
+    }
+
+    /// What there is to remember, for each file.
+    pub(super) fn pages(&self, endpoint: &Endpoint) -> Vec<(PathBuf, Page)> {
+        let mut pages: Vec<(PathBuf, Page)> = Vec::new();
+        // The house's own file keeps the breaker; an agent's comes first in the list.
+        let home = endpoint
+            .accounts
+            .iter()
+            .rfind(|account| account.agent.is_none());
+        let home = home.and_then(|account| account.file.clone());
+        for account in &endpoint.accounts {
+            let Some(file) = &account.file else { continue };
+            let at = pages.iter().position(|(other, _)| other == file);
+            let at = at.unwrap_or_else(|| {
+                let page = Page {
+                    provider: endpoint.provider.clone(),
+                    breaker: (home.as_ref() == Some(file)).then_some(self.breaker),
+                    ..Page::default()
+                };
+                pages.push((file.clone(), page));
+                pages.len() - 1
+            });
+            let Some((_, page)) = pages.get_mut(at) else {
+                continue;
+            };
+            let name = account.name_in_file(&endpoint.provider);
+            let past = Past {
+                used_ms: self.memory.used(&account.id),
+                mark: account.mark(),
+                records: self.cooldowns.records(&account.id),
+            };
+            if !account.is_stored() {
+                page.passing.push(name.clone());
+            }
+            page.accounts.push((name, past));
+        }
+        pages
+    }
+
     /// Says who makes a call, or why nobody does.
     pub(super) fn admit(
         &mut self,
@@ -71,10 +141,12 @@ impl Standings {
     /// A call ended.
     pub(super) fn ended(&mut self, outcome: &CallOutcome, rests: &Rests, now_ms: i64, chance: f64) {
         let kind = outcome.error.as_ref().map(|error| error.kind);
+        let before = self.breaker;
         self.breaker.ended(kind, now_ms, chance);
+        self.news |= self.breaker != before;
         let (account, model) = (&*outcome.account, &*outcome.model);
         match &outcome.error {
-            None => self.cooldowns.succeeded(account, model),
+            None => self.news |= self.cooldowns.succeeded(account, model),
             Some(error) => {
                 let failed = Failed {
                     kind: error.kind,
@@ -83,6 +155,7 @@ impl Standings {
                 };
                 self.cooldowns
                     .failed((account, model), &failed, rests, now_ms, chance);
+                self.news = true;
             }
         }
     }
@@ -104,6 +177,7 @@ impl Standings {
     pub(super) fn forget(&mut self) {
         self.breaker = Breaker::default();
         self.cooldowns.clear();
+        self.news = true;
     }
 }
 

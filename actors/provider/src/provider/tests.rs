@@ -222,3 +222,81 @@ async fn a_rest_is_told_and_a_new_configuration_ends_it() {
         .unwrap();
     root.shutdown(LONG).await;
 }
+
+/// What a gateway knows of accounts when it starts.
+fn remembered(file: &std::path::Path) -> Catalogue {
+    let config = json!({ "models": { "mode": "replace", "providers": { "home": {
+        "baseUrl": "http://127.0.0.1:9", "models": [{ "id": "m" }],
+    }}}});
+    let loaded = Config::from_value(config);
+    Catalogue::build(&Inputs {
+        config: &loaded.config,
+        env: &|name| (name == "HOME_API_KEY").then(|| "k3".to_owned()),
+        profiles: &Profiles::load(file).unwrap(),
+        local: &[],
+        now_ms: 0,
+    })
+}
+
+#[tokio::test]
+async fn a_restart_forgets_no_rest() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("auth-profiles.json");
+    let key = |key| json!({ "type": "api_key", "provider": "home", "key": key });
+    let stored = json!({ "version": 1, "profiles": { "home:a": key("k1"), "home:b": key("k2") } });
+    std::fs::write(&file, stored.to_string()).unwrap();
+    let catalogue = remembered(&file);
+    let (root, directory) = start(&catalogue).await;
+    let mut tried = want(&home());
+    for (id, kind) in [
+        ("home:a", ModelErrorKind::Billing),
+        ("home:b", ModelErrorKind::RateLimit),
+    ] {
+        tried.account = Some(id.to_owned());
+        let held = lease(&directory, &catalogue, tried.clone(), LONG)
+            .await
+            .unwrap();
+        held.report(CallOutcome::failed(ModelError::new(kind, "no")));
+    }
+    let text = || std::fs::read_to_string(&file).unwrap();
+    until("both rests in the file", || {
+        text().contains("disabledUntil") && text().contains("cooldownUntil")
+    })
+    .await;
+    // Killed: nothing more is written.
+    drop(root);
+    let catalogue = remembered(&file);
+    let (root, directory) = start(&catalogue).await;
+    let asked = |account: Option<&str>| Want {
+        account: account.map(str::to_owned),
+        ..want(&home())
+    };
+    for (id, kind) in [
+        ("home:a", ModelErrorKind::Billing),
+        ("home:b", ModelErrorKind::RateLimit),
+    ] {
+        let no = lease(&directory, &catalogue, asked(Some(id)), LONG).await;
+        assert!(matches!(
+            no.unwrap_err(),
+            NoLease::Resting { error, .. } if error.kind == kind
+        ));
+    }
+    // The key of the variable did nothing wrong, and leaves no trace.
+    let held = lease(&directory, &catalogue, asked(None), LONG)
+        .await
+        .unwrap();
+    assert_eq!(held.account(), "env:HOME_API_KEY");
+    held.report(CallOutcome::new(None, SOON, Usage::default()));
+    drop(held);
+    root.shutdown(LONG).await;
+    assert!(!text().contains("env:HOME_API_KEY"));
+    // Another key begins anew.
+    let other = text().replace("\"k1\"", "\"k4\"");
+    std::fs::write(&file, other).unwrap();
+    let catalogue = remembered(&file);
+    let (root, directory) = start(&catalogue).await;
+    lease(&directory, &catalogue, asked(Some("home:a")), LONG)
+        .await
+        .unwrap();
+    root.shutdown(LONG).await;
+}
