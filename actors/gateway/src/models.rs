@@ -233,10 +233,11 @@ fn profiles(loaded: &LoadedConfig, paths: &Paths) -> Profiles {
     };
     let default = agents.default_id();
     let others = agents.ids().into_iter().filter(|id| *id != default);
-    others.fold(load(&default), |all, id| {
+    let all = others.fold(load(&default), |all, id| {
         let own = load(&id);
         all.with_agent(id, own)
-    })
+    });
+    all.with_amazon(&loaded.environment.lookup())
 }
 
 fn build(loaded: &LoadedConfig, paths: &Paths, local: &[LocalServer]) -> Catalogue {

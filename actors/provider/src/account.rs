@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use openclaw_protocol::AgentId;
 
 use crate::access::Access;
+use crate::bedrock::AwsFiles;
 
 /// The rank of what is in no file of credentials.
 pub(crate) const UNSTORED: u8 = 3;
@@ -42,6 +43,13 @@ pub enum Kept {
         provider: String,
         /// The file.
         file: PathBuf,
+    },
+    /// A pair of keys in Amazon's own files, which other programs renew.
+    Amazon {
+        /// The files and the profile.
+        files: AwsFiles,
+        /// Where the calls go.
+        region: String,
     },
     /// A key of GitHub's that Copilot's tokens are fetched with.
     Copilot(openclaw_protocol::Secret),

@@ -1,12 +1,15 @@
 //! The wire `bedrock-converse-stream`: Amazon's one language for the models of many makers.
 
 mod decode;
+mod files;
 mod request;
 pub(crate) mod sign;
 
 use reqwest::header::HeaderMap;
 
 pub use self::decode::Decoder;
+pub use self::files::AwsFiles;
+pub use self::files::AwsProfile;
 pub use self::request::body;
 pub use self::sign::AwsKeys;
 use crate::call::Outgoing;

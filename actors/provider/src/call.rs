@@ -101,6 +101,10 @@ pub(crate) fn call<D: Decode>(
     decoder: D,
 ) -> ModelStream {
     let begin = State::Begin(Box::new(outgoing), decoder);
+    run(endpoint, info, begin)
+}
+
+fn run<D: Decode>(endpoint: Arc<Endpoint>, info: Arc<ModelInfo>, begin: State<D>) -> ModelStream {
     let steps = stream::unfold(Some(begin), move |state| {
         let endpoint = Arc::clone(&endpoint);
         let info = Arc::clone(&info);
@@ -320,3 +324,6 @@ fn root_cause(error: &reqwest::Error) -> String {
     }
     cause.to_string()
 }
+
+#[cfg(test)]
+mod tests;

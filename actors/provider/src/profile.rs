@@ -16,6 +16,8 @@ use crate::access::Access;
 use crate::account::Account;
 use crate::account::Kept;
 use crate::account::Proof;
+use crate::bedrock::AwsFiles;
+use crate::bedrock::AwsProfile;
 use crate::history;
 use crate::history::History;
 
@@ -28,6 +30,9 @@ pub struct Profiles {
     last_good: BTreeMap<String, String>,
     usage_stats: Value,
     breakers: Value,
+    /// The profile in Amazon's own files.
+    #[serde(skip)]
+    amazon: Option<AwsProfile>,
     #[serde(skip)]
     file: PathBuf,
     /// Those of agents that have some of their own.
@@ -79,6 +84,19 @@ impl Profiles {
             self.agents.insert(agent, own);
         }
         self
+    }
+
+    /// Adds what is in the files of Amazon's own programs. May wait for the disk.
+    #[must_use]
+    pub fn with_amazon(mut self, env: &dyn Fn(&str) -> Option<String>) -> Self {
+        let named = env("AWS_PROFILE").is_some_and(|name| !name.trim().is_empty());
+        self.amazon = AwsFiles::of(env).and_then(|files| files.profile(named));
+        self
+    }
+
+    /// The profile in Amazon's own files.
+    pub(crate) fn amazon(&self) -> Option<&AwsProfile> {
+        self.amazon.as_ref()
     }
 
     /// Where they are stored.

@@ -34,6 +34,7 @@ pub(super) async fn catalogue(shell: &Shell) -> CommandResult<(Catalogue, Profil
         )
     })?;
     let env = loaded.environment.lookup();
+    let profiles = profiles.with_amazon(&env);
     let local = discovery::discover(&discovery::places(&env)).await;
     let catalogue = Catalogue::build(&Inputs {
         config: &loaded.config,

@@ -92,6 +92,12 @@ struct State {
     changed: Notify,
 }
 
+/// The body of an answer as it would be sent, for tests that have no socket.
+pub fn stream(wire: Wire, reply: &Reply) -> Vec<u8> {
+    let frames = wire::frames(wire, reply, &json!({ "model": "fake-1" }));
+    frames.into_iter().flat_map(|(_, frame)| frame).collect()
+}
+
 impl FakeModel {
     /// Starts on a free port of this machine. Without a script it answers "ok".
     pub async fn start() -> Self {

@@ -6,6 +6,7 @@ use openclaw_protocol::Secret;
 use openclaw_protocol::config::ProviderConfig;
 
 use super::Inputs;
+use super::entry::named;
 use super::known::Auth;
 use super::known::Known;
 use super::provider_id;
@@ -46,11 +47,17 @@ pub(super) fn credential(
         .accounts(id, order.as_deref(), inputs.now_ms);
     let found = accounts.first().map(|account| account.id.clone());
     let (access, from) = at_hand(id, known, config, needs_no_key, inputs);
+    let stored = amazon_files(id, known, config, inputs);
+    let from = match (&from, &stored) {
+        (Credential::Missing(_), Some((name, _))) => Credential::Profile(name.clone()),
+        _ => from,
+    };
     let usable = !matches!(from, Credential::Missing(_));
     if usable && (found.is_none() || from != Credential::NotNeeded) {
         let name = match &from {
             Credential::Env(name) => format!("env:{name}"),
             Credential::Config => "config".to_owned(),
+            Credential::Profile(name) => name.clone(),
             _ => "none".to_owned(),
         };
         let mut account = Account {
@@ -58,6 +65,9 @@ pub(super) fn credential(
             file: inputs.profiles.file().map(Path::to_owned),
             ..Account::ready(name, access)
         };
+        if let (Credential::Profile(_), Some((_, kept))) = (&from, stored) {
+            account.proof = Proof::Kept(kept);
+        }
         // A key of GitHub's opens nothing at Copilot by itself.
         if let (true, Proof::Ready(access)) = (id == "github-copilot", &account.proof)
             && let Some(key) = access.key.clone()
@@ -135,6 +145,28 @@ fn at_hand(
         return (Access::default(), Credential::NotNeeded);
     }
     (Access::default(), Credential::Missing(names))
+}
+
+/// The keys in Amazon's own files: used where something speaks of Bedrock, as most who have such files have them for
+/// something else.
+fn amazon_files(
+    id: &str,
+    known: Option<&Known>,
+    config: Option<&ProviderConfig>,
+    inputs: &Inputs<'_>,
+) -> Option<(String, Kept)> {
+    let stored = inputs.profiles.amazon()?;
+    let meant = config.is_some() || stored.named || named(id, inputs);
+    if !known.is_some_and(|known| known.auth == Auth::Amazon) || !meant || stored.problem.is_some()
+    {
+        return None;
+    }
+    let url = config.and_then(|config| config.base_url.as_deref());
+    let kept = Kept::Amazon {
+        files: stored.files.clone(),
+        region: region_of(url.unwrap_or_default(), inputs),
+    };
+    Some((format!("aws:{}", stored.files.profile), kept))
 }
 
 /// The key pair in the variables that Amazon's own programs read.

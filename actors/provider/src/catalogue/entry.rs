@@ -58,6 +58,8 @@ pub struct ProviderEntry {
     pub default_model: Option<String>,
     /// What is remembered of its accounts from before.
     pub history: History,
+    /// Why the keys in Amazon's own files can't be used, where they would be.
+    amazon: Option<String>,
 }
 
 impl ProviderEntry {
@@ -75,6 +77,9 @@ impl ProviderEntry {
         let Credential::Missing(names) = &self.credential else {
             return None;
         };
+        if let Some(problem) = &self.amazon {
+            return Some(problem.clone());
+        }
         if names.is_empty() {
             return Some(format!(
                 "nobody is signed in at {id}; run `openclaw models auth login --provider {id}`"
@@ -291,11 +296,16 @@ fn entry(
         discovered: server.is_some(),
         default_model,
         history,
+        amazon: inputs
+            .profiles
+            .amazon()
+            .filter(|_| known.is_some_and(|known| known.auth == Auth::Amazon))
+            .and_then(|stored| stored.problem.clone()),
     }
 }
 
 /// Whether the configuration wants a model of a provider to answer or to stand in.
-fn named(id: &str, inputs: &Inputs<'_>) -> bool {
+pub(super) fn named(id: &str, inputs: &Inputs<'_>) -> bool {
     let agents = &inputs.config.agents;
     let defaults = agents.defaults.or_default().model.clone();
     let own = agents
@@ -484,5 +494,6 @@ fn builtin() -> ProviderEntry {
         discovered: false,
         default_model: Some(BASIC.to_owned()),
         history: History::default(),
+        amazon: None,
     }
 }

@@ -10,7 +10,9 @@ pub(super) fn region(inputs: &Inputs<'_>) -> String {
     let set = ["AWS_REGION", "AWS_DEFAULT_REGION"]
         .into_iter()
         .find_map(|name| (inputs.env)(name).filter(|region| !region.trim().is_empty()));
-    set.map_or_else(|| USUAL.to_owned(), |region| region.trim().to_owned())
+    let stored = || inputs.profiles.amazon()?.region.clone();
+    let found = set.map(|region| region.trim().to_owned()).or_else(stored);
+    found.unwrap_or_else(|| USUAL.to_owned())
 }
 
 /// The region an address is in; else that of this machine's settings.

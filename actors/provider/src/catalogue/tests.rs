@@ -328,3 +328,39 @@ fn a_server_at_home_may_stand_in_before_it_is_there() {
     assert!(catalogue.check(stand_in).is_ok());
     assert!(catalogue.provider("vllm").is_none());
 }
+
+/// Keys in Amazon's own files are used where something speaks of Bedrock, and not else.
+#[test]
+fn amazon_s_own_files_open_bedrock_where_it_is_meant() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path().join(".aws");
+    std::fs::create_dir(&folder).unwrap();
+    let keys = "[default]\naws_access_key_id=A\naws_secret_access_key=s\n";
+    std::fs::write(folder.join("credentials"), keys).unwrap();
+    std::fs::write(folder.join("config"), "[default]\nregion=eu-central-1\n").unwrap();
+    let bedrock = |config: Value| {
+        let env = |name: &str| (name == "HOME").then(|| home.path().display().to_string());
+        let loaded = Config::from_value(config);
+        let catalogue = Catalogue::build(&Inputs {
+            config: &loaded.config,
+            env: &env,
+            profiles: &Profiles::default().with_amazon(&env),
+            local: &[],
+            now_ms: 0,
+        });
+        let entry = catalogue.provider("amazon-bedrock").unwrap().clone();
+        (entry, catalogue.choice().model.to_string())
+    };
+    let (entry, chosen) = bedrock(json!({}));
+    assert!(!entry.usable());
+    assert_eq!(chosen, "builtin/basic");
+    let model = "amazon-bedrock/us.anthropic.claude-sonnet-4-5";
+    let (entry, chosen) = bedrock(json!({ "agents": { "defaults": { "model": model } } }));
+    assert_eq!(chosen, model);
+    assert_eq!(entry.credential, Credential::Profile("aws:default".into()));
+    assert!(entry.endpoint.base_url.contains("eu-central-1"));
+    assert!(matches!(
+        &entry.endpoint.accounts[0].proof,
+        crate::Proof::Kept(crate::account::Kept::Amazon { region, .. }) if region == "eu-central-1"
+    ));
+}

@@ -43,6 +43,12 @@ impl Issuer {
     pub fn of(kept: &Kept) -> Option<Self> {
         match kept {
             Kept::SignIn { provider, .. } => Self::for_provider(provider),
+            // Nobody is asked: the files are read again.
+            Kept::Amazon { .. } => Some(Self {
+                url: String::new(),
+                client_id: String::new(),
+                json: false,
+            }),
             Kept::Copilot(_) => Some(Self {
                 url: COPILOT.to_owned(),
                 client_id: String::new(),

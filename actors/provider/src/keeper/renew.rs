@@ -14,6 +14,7 @@ use super::KeeperArgs;
 use super::MARGIN_MS;
 use crate::access::Access;
 use crate::account::Kept;
+use crate::bedrock::AwsFiles;
 use crate::error::ModelError;
 use crate::error::ModelErrorKind;
 use crate::error::classify;
@@ -25,6 +26,9 @@ use crate::store::Held;
 const CONNECT: Duration = Duration::from_secs(10);
 /// What an issuer that names no time is taken to mean.
 const USUAL_LIFE_S: i64 = 3600;
+
+/// Amazon's files are read again this often.
+const AMAZON_MS: i64 = 5 * 60_000;
 
 /// What calls prove themselves with, and how long it is good.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +50,7 @@ pub(super) async fn renew(args: KeeperArgs, doubted: Option<Token>) -> Result<To
     match &args.kept {
         Kept::SignIn { provider, file } => sign_in(&args, provider, file, doubted).await,
         Kept::Copilot(key) => copilot(&args, key).await,
+        Kept::Amazon { files, region } => amazon(files, region).await,
     }
 }
 
@@ -164,6 +169,20 @@ async fn copilot(args: &KeeperArgs, key: &Secret) -> Result<Token, ModelError> {
             ..Access::of(Secret::new(token))
         },
         until_ms: until * 1000,
+    })
+}
+
+/// The keys as they are in the files now: other programs renew them there.
+async fn amazon(files: &AwsFiles, region: &str) -> Result<Token, ModelError> {
+    let (files, region) = (files.clone(), region.to_owned());
+    let keys = blocking(move || files.keys(&region)).await?;
+    let now_ms = jiff::Timestamp::now().as_millisecond();
+    Ok(Token {
+        access: Access {
+            aws: Some(keys),
+            ..Access::default()
+        },
+        until_ms: now_ms + AMAZON_MS,
     })
 }
 

@@ -181,3 +181,40 @@ async fn a_sign_in_that_is_over_says_how_to_sign_in_again_and_is_not_asked_for_a
     assert_eq!(issuer.asked().len(), 1);
     root.shutdown(LONG).await;
 }
+
+#[tokio::test]
+async fn keys_that_another_program_renews_are_read_again_when_they_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let files = crate::bedrock::AwsFiles {
+        credentials: dir.path().join("credentials"),
+        config: dir.path().join("config"),
+        profile: "default".into(),
+    };
+    let put = |id: &str| {
+        let text = format!("[default]\naws_access_key_id={id}\naws_secret_access_key=s\n");
+        std::fs::write(&files.credentials, text).unwrap();
+    };
+    put("A1");
+    let kept = Kept::Amazon {
+        files: files.clone(),
+        region: "eu-west-1".into(),
+    };
+    let keeper = spec(KeeperArgs {
+        id: "aws:default".into(),
+        issuer: Issuer::of(&kept).unwrap(),
+        kept,
+    });
+    let providers = ChildSpec::supervisor("providers", Strategy::OneForOne, vec![keeper]);
+    let directory = Directory::new();
+    let root = Root::start(directory.clone(), "gateway", vec![providers]).await;
+    let id = async || {
+        let granted = access(&directory, "aws:default").await.unwrap();
+        granted.aws.unwrap().id
+    };
+    assert_eq!(id().await, "A1");
+    put("A2");
+    assert_eq!(id().await, "A1");
+    super::doubt(&directory, "aws:default");
+    assert_eq!(id().await, "A2");
+    root.shutdown(LONG).await;
+}
