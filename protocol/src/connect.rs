@@ -1,5 +1,7 @@
 //! The first request of every connection.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -112,6 +114,15 @@ pub struct ConnectParams {
     /// What it can take.
     #[serde(default)]
     pub caps: Vec<String>,
+    /// What a node can be asked.
+    #[serde(default)]
+    pub commands: Vec<String>,
+    /// What a node's system lets it do.
+    #[serde(default)]
+    pub permissions: Option<BTreeMap<String, bool>>,
+    /// Where a node looks for programs.
+    #[serde(default)]
+    pub path_env: Option<String>,
     /// `operator` unless it says otherwise.
     #[serde(default = "operator")]
     pub role: String,

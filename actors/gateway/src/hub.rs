@@ -72,6 +72,8 @@ pub struct Subscriber {
     pub version: Protocol,
     /// What it may hear; empty for nodes.
     pub scopes: Scopes,
+    /// Whether it is a node: it hears of the sessions it asked for, and of no other.
+    pub is_node: bool,
     /// Whether it takes tool events of its own runs.
     pub takes_tools: bool,
     /// Whether it watches the supervision tree.

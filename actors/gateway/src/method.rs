@@ -26,6 +26,7 @@ mod messages;
 mod models;
 mod node;
 mod node_event;
+mod node_invoke;
 mod page;
 mod pairing;
 mod roster;

@@ -35,6 +35,7 @@ use crate::hub::Hub;
 use crate::ingress::auth::AuthPolicy;
 use crate::ingress::limiter::Limiter;
 use crate::metrics::Meters;
+use crate::node::NodeBoard;
 use crate::node::NodeDesk;
 use crate::paths::Paths;
 use crate::presence::Presence;
@@ -146,8 +147,10 @@ pub struct Services {
     pub cron: CronBoard,
     /// Commands that wait for somebody's yes.
     pub approvals: ApprovalDesk,
-    /// The devices that offer their abilities.
+    /// The nodes that were let in by name.
     pub nodes: NodeDesk,
+    /// The nodes that are connected.
+    pub node_board: NodeBoard,
     /// The rules about commands.
     pub exec_rules: StateFile,
     /// The words that wake a listening device.
@@ -172,8 +175,9 @@ impl Services {
             started: Instant::now(),
             boot_id,
             cron: CronBoard::default(),
-            approvals: ApprovalDesk::default(),
+            approvals: ApprovalDesk::open(parts.ledger.clone(), started_at_ms),
             nodes: NodeDesk::new(&parts.paths.state_dir),
+            node_board: NodeBoard::default(),
             exec_rules: StateFile::new(parts.paths.state_dir.join("exec-approvals.json")),
             wake_words: WakeWords::load(&parts.paths.state_dir),
             listening: Mutex::default(),

@@ -18,6 +18,7 @@ use crate::cron::Scheduler;
 use crate::house::{House, HouseKeeper};
 use crate::ingress;
 use crate::models::ModelsActor;
+use crate::node;
 use crate::notices::Notices;
 
 #[cfg(test)]
@@ -53,6 +54,7 @@ pub(crate) fn tree(
         sessions_spec(house.sessions.clone()).shutdown(Shutdown::Within(TURNS_END)),
         router_spec(house.sessions.clone()),
         channels(house, accounts),
+        node::spec(),
         ingress::spec(&house.services, &house.listening),
         HouseKeeper::spec(house.clone()),
         // Edges of the root itself come last, so that their end takes no connection along.

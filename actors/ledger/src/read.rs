@@ -68,6 +68,38 @@ impl Ledger {
         })
     }
 
+    /// All that is remembered under a scope and still counts, by client key.
+    #[must_use]
+    pub fn recall_all(&self, scope: &str) -> Vec<(String, Value)> {
+        let prefix = key::prefix(scope);
+        let oldest = now_ms().saturating_sub(apply::IDEM_TTL_MS);
+        self.read(|view| {
+            let mut answers = Vec::new();
+            view.scan(
+                TableId::Idem,
+                &prefix,
+                &key::end(&prefix),
+                &mut |row_key, value| {
+                    let client_key = key::split(row_key)
+                        .and_then(|(_, rest)| String::from_utf8(rest.to_vec()).ok());
+                    let answer = codec::unseal_at(TableId::Idem, value)
+                        .and_then(|(at, answer)| Ok((at, codec::parse(TableId::Idem, answer)?)));
+                    match (client_key, answer) {
+                        (Some(client_key), Ok((at, answer))) if at > oldest => {
+                            answers.push((client_key, answer));
+                        }
+                        (Some(_), Ok(_)) => {}
+                        (client_key, answer) => {
+                            skipped(TableId::Idem, client_key, answer.err());
+                        }
+                    }
+                    true
+                },
+            )?;
+            Ok(answers)
+        })
+    }
+
     /// Sessions with something to answer.
     #[must_use]
     pub fn open_sessions(&self) -> Vec<SessionKey> {

@@ -153,6 +153,22 @@ pub struct Tailscale {
 pub struct Nodes {
     /// How they are paired.
     pub pairing: NodePairing,
+    /// Commands they may be asked besides those of their platform.
+    pub allow_commands: Vec<String>,
+    /// Commands they are never asked.
+    pub deny_commands: Vec<String>,
+    /// The same two lists, as later versions write them.
+    pub commands: NodeCommands,
+}
+
+/// What nodes may be asked.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct NodeCommands {
+    /// Besides what their platform may be asked.
+    pub allow: Vec<String>,
+    /// Never, whatever else says so.
+    pub deny: Vec<String>,
 }
 
 /// How devices are paired.

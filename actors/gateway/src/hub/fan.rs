@@ -158,9 +158,10 @@ impl Fan<'_> {
     }
 
     fn readers(&self) -> impl Iterator<Item = &Subscriber> {
-        self.subscribers
-            .values()
-            .filter(|subscriber| subscriber.hears(Audience::Readers))
+        self.subscribers.values().filter(|subscriber| {
+            subscriber.hears(Audience::Readers)
+                || subscriber.is_node && subscriber.hears_messages.contains(&self.event.session)
+        })
     }
 
     fn delta_loss(&self) -> Loss {

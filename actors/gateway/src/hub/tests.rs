@@ -43,6 +43,7 @@ impl Stage {
     fn join(&self, id: u64, version: Protocol, scopes: &[Scope]) -> Arc<Shared> {
         let shared = Shared::new(1 << 20, 1 << 20, self.now_ms);
         let subscriber = Subscriber {
+            is_node: false,
             shared: Arc::clone(&shared),
             version,
             scopes: scopes.iter().copied().collect::<Scopes>(),

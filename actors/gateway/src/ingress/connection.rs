@@ -5,6 +5,7 @@
 //! client connects again and reads the history.
 
 mod handshake;
+mod node;
 mod request;
 
 use std::collections::HashMap;
@@ -53,6 +54,8 @@ use super::upgrade::Seat;
 use super::websocket::close;
 use crate::device::desk::ChangeError;
 use crate::device::enter::Entered;
+use crate::node::Link;
+use crate::node::Offer;
 use crate::presence::Presence;
 use crate::services::Services;
 use crate::services::now_ms;
@@ -124,6 +127,10 @@ pub struct WsConnection {
     handshake: Duration,
     deadline: Option<Timer>,
     caller: Option<Arc<Principal>>,
+    /// What it offers, if it is a node.
+    offer: Offer,
+    /// The node it is.
+    node: Option<Arc<Link>>,
     /// What the challenge's answer must be signed over.
     nonce: String,
     /// The `connect` that is being looked at.
@@ -201,6 +208,7 @@ impl Drop for WsConnection {
     fn drop(&mut self) {
         self.services.meters.ws_open.sub();
         self.services.hub.unsubscribe(self.origin.connection);
+        self.unlink();
         if let Some(principal) = self.caller.take() {
             self.services.meters.ws_admitted.sub();
             self.on_presence(&principal, Presence::leave);
@@ -256,6 +264,8 @@ impl Actor for WsConnection {
             handshake: args.handshake,
             deadline: None,
             caller: None,
+            offer: Offer::default(),
+            node: None,
             nonce: uuid::Uuid::new_v4().to_string(),
             knock: None,
             early: VecDeque::new(),

@@ -55,9 +55,11 @@ pub(super) fn request(call: Call) -> Outcome {
             created_at_ms: now,
             expires_at_ms: now.saturating_add(i64::try_from(wait_ms).unwrap_or(i64::MAX)),
         };
-        let waiting = call.services.approvals.ask(question.clone());
-        let mut waiting = waiting.map_err(|error| refused(error, &call))?;
-        announce(&call, "exec.approval.requested", question.value());
+        let asked = call.services.approvals.ask(question).await;
+        let ((question, mut waiting), is_new) = asked.map_err(|error| refused(error, &call))?;
+        if is_new {
+            announce(&call, "exec.approval.requested", question.value());
+        }
         if call.flag("twoPhase") == Some(true) {
             (call.early)(json!({
                 "status": "accepted",
@@ -66,16 +68,14 @@ pub(super) fn request(call: Call) -> Outcome {
                 "expiresAtMs": question.expires_at_ms,
             }));
         }
-        Ok(decision(&question, &mut waiting, wait).await)
+        Ok(decision(&question, &mut waiting).await)
     })
 }
 
 /// The decision, or null when nobody made one in time: no answer is a no.
-async fn decision(
-    question: &Question,
-    waiting: &mut watch::Receiver<Option<String>>,
-    wait: Duration,
-) -> Value {
+async fn decision(question: &Question, waiting: &mut watch::Receiver<Option<String>>) -> Value {
+    let left = question.expires_at_ms.saturating_sub(now_ms()).max(0);
+    let wait = Duration::from_millis(u64::try_from(left).unwrap_or(0));
     let decided = tokio::time::timeout(wait, waiting.wait_for(Option::is_some)).await;
     let decision = match decided {
         Ok(Ok(decision)) => decision.clone(),
@@ -90,13 +90,15 @@ async fn decision(
 }
 
 pub(super) fn resolve(call: Call) -> Outcome {
+    Outcome::later(async move { decide(&call).await })
+}
+
+async fn decide(call: &Call) -> Result<Value, ErrorShape> {
     let (id, decision) = (call.text("id").unwrap_or_default(), call.text("decision"));
     let decision = decision.unwrap_or_default();
     let now = now_ms();
-    let question = match call.services.approvals.resolve(id, decision, now) {
-        Ok(question) => question,
-        Err(error) => return Outcome::now(Err(refused(error, &call))),
-    };
+    let decided = call.services.approvals.resolve(id, decision, now).await;
+    let question = decided.map_err(|error| refused(error, call))?;
     let client = &call.principal.client;
     let by = client.display_name.as_deref().unwrap_or(&client.id);
     let mut payload = json!({ "id": id, "decision": decision, "resolvedBy": by, "ts": now });
@@ -105,8 +107,8 @@ pub(super) fn resolve(call: Call) -> Outcome {
     {
         payload.insert("request".to_owned(), question.request);
     }
-    announce(&call, "exec.approval.resolved", payload);
-    Outcome::now(Ok(json!({ "ok": true })))
+    announce(call, "exec.approval.resolved", payload);
+    Ok(json!({ "ok": true }))
 }
 
 pub(super) fn get(call: Call) -> Outcome {
@@ -117,7 +119,7 @@ pub(super) fn get(call: Call) -> Outcome {
 }
 
 pub(super) fn list(call: Call) -> Outcome {
-    let open = call.services.approvals.open(now_ms());
+    let open = call.services.approvals.waiting(now_ms());
     Outcome::now(Ok(open.iter().map(Question::value).collect()))
 }
 
@@ -129,7 +131,7 @@ pub(super) fn wait(call: Call) -> Outcome {
     let left = question.expires_at_ms.saturating_sub(now_ms()).max(0);
     let left = Duration::from_millis(u64::try_from(left).unwrap_or(0));
     Outcome::within(left + Duration::from_secs(5), async move {
-        Ok(decision(&question, &mut waiting, left).await)
+        Ok(decision(&question, &mut waiting).await)
     })
 }
 
@@ -142,10 +144,11 @@ fn announce(call: &Call, name: &'static str, payload: Value) {
 }
 
 fn refused(error: ApprovalError, call: &Call) -> ErrorShape {
-    if call.principal.version == Protocol::V3 {
-        return ErrorShape::invalid(error.to_string());
-    }
     match error {
+        ApprovalError::Crowded | ApprovalError::Unstored(_) => {
+            ErrorShape::unavailable(error.to_string()).retry_after(1000)
+        }
+        _ if call.principal.version == Protocol::V3 => ErrorShape::invalid(error.to_string()),
         ApprovalError::Unknown => ErrorShape::invalid("unknown or expired approval id")
             .with(json!({ "reason": "APPROVAL_NOT_FOUND" })),
         ApprovalError::Resolved => ErrorShape::invalid(error.to_string())

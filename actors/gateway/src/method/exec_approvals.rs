@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::Call;
 use super::Outcome;
+use super::node_invoke;
 use crate::state_file;
 use crate::state_file::StateFile;
 
@@ -52,6 +53,15 @@ pub(super) fn set(call: Call) -> Outcome {
         let text = file.replace(&rules).await.map_err(unreadable)?;
         snapshot(&file, Some(&text), call.principal.version)
     })
+}
+
+/// The rules of a node, which keeps them itself.
+pub(super) fn node_get(call: Call) -> Outcome {
+    node_invoke::rules(call, "system.execApprovals.get")
+}
+
+pub(super) fn node_set(call: Call) -> Outcome {
+    node_invoke::rules(call, "system.execApprovals.set")
 }
 
 /// The socket's token is never shown, so a client can't send it back: it stays as it is.

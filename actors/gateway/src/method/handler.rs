@@ -92,7 +92,7 @@ pub(super) fn handler(method: &str) -> Option<Handler> {
         "node.list" => node::list,
         "node.describe" => node::describe,
         "node.rename" => node::rename,
-        "node.invoke" => node::invoke,
+        "node.invoke" => node_invoke::invoke,
         "node.pair.request" => pairing::request,
         "node.pair.list" => pairing::list,
         "node.pair.approve" => pairing::approve,
@@ -100,7 +100,8 @@ pub(super) fn handler(method: &str) -> Option<Handler> {
         "node.pair.remove" => pairing::remove,
         "node.pair.verify" => pairing::verify,
         "node.event" => node_event::event,
-        "node.invoke.result" | "node.invoke.progress" => node_event::result,
+        "node.invoke.result" => node_invoke::result,
+        "node.invoke.progress" => node_event::noted,
         "node.pending.pull" | "node.pending.drain" => node_event::pending,
         "node.pending.ack"
         | "node.pluginSurface.refresh"
@@ -109,7 +110,8 @@ pub(super) fn handler(method: &str) -> Option<Handler> {
         | "node.runnerInventory.update" => node_event::noted,
         "exec.approvals.get" => exec_approvals::get,
         "exec.approvals.set" => exec_approvals::set,
-        "exec.approvals.node.get" | "exec.approvals.node.set" => node::invoke,
+        "exec.approvals.node.get" => exec_approvals::node_get,
+        "exec.approvals.node.set" => exec_approvals::node_set,
         "exec.approval.request" => exec_approval::request,
         "exec.approval.resolve" => exec_approval::resolve,
         "exec.approval.get" => exec_approval::get,

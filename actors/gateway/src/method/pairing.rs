@@ -10,7 +10,7 @@ use super::Call;
 use super::Outcome;
 use crate::hub::Audience;
 use crate::hub::Broadcast;
-use crate::node::without_token;
+use crate::node::desk::without_token;
 use crate::services::now_ms;
 
 pub(super) fn request(call: Call) -> Outcome {

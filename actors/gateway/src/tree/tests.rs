@@ -109,6 +109,7 @@ channels  P 20/60s  escalate  0s→30s (60s)  1.5s  5s
 channels/telegram/default  P 5/120s  park 300s  1s→300s (60s)  10s  5s
 channels/telegram/default/poll  P 5/120s  park 300s  0.2s→300s (60s)  2s  0.5s
 channels/telegram/default/send  P 5/120s  park 300s  0.2s→60s (60s)  5s  0.5s
+nodes  P 5/60s  escalate  0s→30s (60s)  ∞  5s
 ingress  P 5/60s  escalate  0s→30s (60s)  ∞  5s
 ingress/devices  P 5/60s  escalate  0s→30s (60s)  5s  5s
 ingress/pulse  P 5/60s  escalate  0s→30s (60s)  5s  5s

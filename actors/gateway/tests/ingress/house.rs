@@ -285,6 +285,7 @@ impl House {
             router_spec(Arc::clone(&deps)),
             sessions_spec(deps),
             openclaw_gateway::cron::Scheduler::spec(Arc::clone(&services)),
+            openclaw_gateway::node::spec(),
             ingress::spec(&services, &listening),
         ];
         directory.watch_closely(true);

@@ -15,6 +15,7 @@ mod house;
 mod http;
 mod methods;
 mod named;
+mod nodes;
 mod openai;
 mod pressure;
 mod replay;

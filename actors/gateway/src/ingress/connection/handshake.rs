@@ -41,6 +41,7 @@ use crate::ingress::principal::Role;
 use crate::ingress::tailscale;
 use crate::ingress::tailscale::WhoisError;
 use crate::ingress::websocket::close;
+use crate::node::Offer;
 use crate::presence::Arrival;
 use crate::presence::Presence;
 use crate::services::Phase;
@@ -116,6 +117,7 @@ impl WsConnection {
             return;
         };
         let request_id = knock.request_id.clone();
+        self.offer = Offer::of(&params);
         match self.admit(*params, whois) {
             Err(refusal) => self.refuse(&request_id, refusal),
             Ok(Admission::Ready(principal)) => self.welcome(principal, &[], ctx),
@@ -291,6 +293,7 @@ impl WsConnection {
             shared: Arc::clone(&self.shared),
             version,
             scopes: principal.scopes,
+            is_node: principal.role == Role::Node,
             takes_tools: principal.takes_tools,
             watches_tree: false,
             hears_sessions: false,
@@ -314,6 +317,7 @@ impl WsConnection {
             let event = Event::new("voicewake.changed", words.to_string());
             let event = Arc::new(event);
             self.shared.queue.event(&event, Numbering::Unnumbered);
+            self.link(&principal);
         }
         if version == Protocol::V3 && principal.role == Role::Operator {
             // Clients of protocol 3 wait for it before they show anything.
