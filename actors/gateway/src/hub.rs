@@ -438,11 +438,7 @@ impl Events for Hub {
             ..
         } = &mut *state;
         let run = runs.entry(&event.run_id, event.at_ms);
-        let mut fan = Fan {
-            subscribers,
-            seq,
-            event: &event,
-        };
+        let mut fan = Fan::new(subscribers, seq, &event);
         if !matches!(event.what, What::Assistant { .. }) && run.early_is_behind {
             run.early_is_behind = false;
             fan.early_delta(run);
@@ -451,14 +447,20 @@ impl Events for Hub {
             run.agent_seq = event.seq;
             fan.agent(&agent, &run.tool_listeners);
         }
-        if let What::Assistant { text, .. } = &event.what {
-            fan.grow(run, text);
-        }
-        if let Some(chat) = render::terminal(&event.what, event.at_ms) {
-            let seq = run.agent_seq.max(1);
-            fan.chat(seq, &chat, Loss::Never, &[Protocol::V3, Protocol::V4]);
+        match &event.what {
+            What::Assistant { text, delta } => {
+                run.agent_seq = event.seq;
+                fan.grown("assistant", text, delta);
+                fan.grow(run, text);
+            }
+            What::Thinking { text, delta } => {
+                run.agent_seq = event.seq;
+                fan.grown("thinking", text, delta);
+            }
+            what if what.is_terminal() => fan.terminal(run.agent_seq.max(1)),
+            _ => {}
         }
         fan.session(run);
-        run.observe(&event);
+        runs.observe(&event);
     }
 }

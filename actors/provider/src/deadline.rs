@@ -5,11 +5,12 @@ use std::time::Duration;
 use futures_core::Stream;
 use futures_util::StreamExt;
 use futures_util::stream;
+use openclaw_runtime::memory::Budget;
+use openclaw_runtime::memory::PART;
+use openclaw_runtime::memory::Share;
 use tokio::time::Instant;
 use tokio::time::timeout_at;
 
-use crate::budget::ANSWERS;
-use crate::budget::Share;
 use crate::error::ModelError;
 use crate::error::ModelErrorKind;
 use crate::error::Phase;
@@ -56,6 +57,9 @@ impl Default for Deadlines {
 /// broken server fills the memory.
 const LONGEST_ANSWER: usize = 64 * 1024 * 1024;
 
+/// What all answers may have sent that are not read to their end: it bounds what waits for the end, as calls of tools do.
+static ON_THE_WIRE: Budget = Budget::new(96 * 1024 * 1024, PART);
+
 /// Passes a body on and ends it with an error when a piece comes too late.
 ///
 /// Any byte counts as life, also the comments some servers send while they think; the whole still
@@ -94,7 +98,7 @@ where
         body,
         provider,
         due: first,
-        read: ANSWERS.share(),
+        read: ON_THE_WIRE.share(),
     };
     let steps = stream::unfold(Some(watch), move |watch| async move {
         let mut watch = watch?;

@@ -46,7 +46,6 @@ pub mod store;
 pub mod thinking;
 
 mod answer;
-mod budget;
 mod call;
 mod client;
 mod framing;

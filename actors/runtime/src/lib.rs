@@ -25,6 +25,7 @@ mod exit;
 pub mod fault;
 mod incarnation;
 mod mail;
+pub mod memory;
 mod path;
 mod poison;
 pub mod stall;

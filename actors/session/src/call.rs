@@ -5,13 +5,9 @@
 //! copying at one megabyte a second however long the answer gets. Nothing is queued.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::StreamExt;
-use openclaw_protocol::Content;
-use openclaw_protocol::StopReason;
 use openclaw_protocol::message::AssistantMessage;
-use openclaw_protocol::message::Extra;
 use openclaw_provider::CallOutcome;
 use openclaw_provider::ModelError;
 use openclaw_provider::ModelErrorKind;
@@ -29,15 +25,15 @@ use serde_json::json;
 use tokio::time::Instant;
 use tracing::Instrument;
 
+use self::answer::Answer;
 use crate::event::Feed;
-use crate::event::What;
-use crate::event::now_ms;
 use crate::models::Chosen;
 use crate::models::Leased;
 use crate::models::Models;
 use crate::notice;
 use crate::plan::CallFailure;
-use crate::reply;
+
+mod answer;
 
 /// Calls the first model of a chain that answers, and follows its stream to the end. `requests` are
 /// the same question to each model of the chain, in its order.
@@ -108,10 +104,11 @@ impl Walk {
                 let mut answer = Answer::new(candidate, Arc::clone(&self.feed));
                 let outcome = attempt(leased, candidate, request.clone(), &mut answer).await;
                 answer.flush();
+                let message = answer.end();
                 let Err(error) = outcome else {
-                    return Some(answer.message);
+                    return Some(message);
                 };
-                self.last = Some(answer.message);
+                self.last = Some(message);
                 let left = Left {
                     accounts: candidate.account.is_none(),
                     models: at + 1 < length,
@@ -165,7 +162,7 @@ impl Walk {
             notice,
             message: self
                 .last
-                .unwrap_or_else(|| Answer::new(&self.chain, self.feed).message),
+                .unwrap_or_else(|| Answer::new(&self.chain, self.feed).end()),
         }
     }
 }
@@ -231,7 +228,7 @@ async fn follow(mut events: ModelStream, answer: &mut Answer) -> Result<(), Mode
                 answer.message.stop_reason = stop;
                 return Ok(());
             }
-            Some(Ok(event)) => answer.take(event),
+            Some(Ok(event)) => answer.take(event)?,
             Some(Err(error)) => return Err(error),
             None => {
                 return Err(ModelError::new(
@@ -245,134 +242,4 @@ async fn follow(mut events: ModelStream, answer: &mut Answer) -> Result<(), Mode
 
 fn injected(error: fault::Injected) -> ModelError {
     ModelError::new(ModelErrorKind::Network, error.to_string())
-}
-
-/// An answer while it grows.
-struct Answer {
-    message: AssistantMessage,
-    feed: Arc<Feed>,
-    text: Growing,
-    thinking: Growing,
-    /// When what was held back has to be shown.
-    due: Option<Instant>,
-}
-
-#[derive(Default)]
-struct Growing {
-    /// All of it, for the cumulative event.
-    all: String,
-    /// How much of it has been shown.
-    shown: usize,
-    last: Option<Instant>,
-}
-
-impl Answer {
-    fn new(chosen: &Chosen, feed: Arc<Feed>) -> Self {
-        feed.new_message();
-        Self {
-            message: AssistantMessage {
-                api: chosen.api.clone(),
-                provider: chosen.model.provider.clone(),
-                model: chosen.model.model.clone(),
-                stop_reason: StopReason::Error,
-                timestamp: now_ms(),
-                ..AssistantMessage::default()
-            },
-            feed,
-            text: Growing::default(),
-            thinking: Growing::default(),
-            due: None,
-        }
-    }
-
-    fn take(&mut self, event: ModelEvent) {
-        match event {
-            ModelEvent::Text(delta) => {
-                self.text.all.push_str(&delta);
-                match self.message.content.last_mut() {
-                    Some(Content::Text { text, .. }) => text.push_str(&delta),
-                    _ => self.message.content.push(Content::text(delta)),
-                }
-                self.show();
-            }
-            ModelEvent::Thinking(delta) => {
-                self.thinking.all.push_str(&delta);
-                match self.message.content.last_mut() {
-                    Some(Content::Thinking { thinking, .. }) => thinking.push_str(&delta),
-                    _ => self.message.content.push(Content::thinking(delta)),
-                }
-                self.show();
-            }
-            ModelEvent::ThinkingSignature(signature) => self.sign(signature),
-            ModelEvent::ToolCall {
-                id,
-                name,
-                arguments,
-                signature,
-            } => {
-                let mut part = Content::tool_call(id, name, arguments);
-                if let (Some(signature), Content::ToolCall { extra, .. }) = (signature, &mut part) {
-                    extra.insert("thoughtSignature".to_owned(), json!(signature));
-                }
-                self.message.content.push(part);
-            }
-            // Kinds that a later version of the provider adds say nothing to people.
-            _ => {}
-        }
-    }
-
-    fn sign(&mut self, signature: String) {
-        if let Some(Content::Thinking { extra, .. }) = self.message.content.last_mut() {
-            extra.insert("thinkingSignature".to_owned(), json!(signature));
-        } else {
-            self.message.content.push(Content::Thinking {
-                thinking: String::new(),
-                extra: Extra::from_iter([("thinkingSignature".to_owned(), json!(signature))]),
-            });
-        }
-    }
-
-    fn show(&mut self) {
-        let now = Instant::now();
-        let due = [&self.text, &self.thinking]
-            .into_iter()
-            .filter_map(Growing::due)
-            .min();
-        match due {
-            Some(due) if due <= now => self.flush(),
-            due => self.due = due,
-        }
-    }
-
-    fn flush(&mut self) {
-        self.due = None;
-        let now = Instant::now();
-        if let Some((text, delta)) = self.thinking.take(now) {
-            self.feed.publish(What::Thinking { text, delta });
-        }
-        if reply::may_be_silent(&self.text.all) {
-            return; // shown as soon as it turns out to be more than the silence token
-        }
-        if let Some((text, delta)) = self.text.take(now) {
-            self.feed.publish(What::Assistant { text, delta });
-        }
-    }
-}
-
-impl Growing {
-    /// When the next event may go out; none when there is nothing new.
-    fn due(&self) -> Option<Instant> {
-        if self.shown == self.all.len() {
-            return None;
-        }
-        let pause = Duration::from_micros(self.all.len() as u64);
-        Some(self.last.map_or_else(Instant::now, |last| last + pause))
-    }
-
-    fn take(&mut self, now: Instant) -> Option<(Arc<str>, Arc<str>)> {
-        let delta: Arc<str> = self.all.get(self.shown..).filter(|d| !d.is_empty())?.into();
-        self.shown = self.all.len();
-        self.last = Some(now);
-        Some((self.all.as_str().into(), delta))
-    }
 }

@@ -16,6 +16,7 @@ use openclaw_protocol::RunId;
 use openclaw_protocol::SessionKey;
 use openclaw_protocol::StopReason;
 use openclaw_protocol::Usage;
+use openclaw_runtime::memory::Share;
 use serde_json::Value;
 
 /// Takes the events of all sessions. Must not block and must not fail.
@@ -157,6 +158,8 @@ struct FeedState {
     closed: bool,
     session_id: Option<Arc<str>>,
     text: Arc<str>,
+    /// The memory of the answers of this run, until it is over.
+    kept: Vec<Share>,
 }
 
 impl Feed {
@@ -200,6 +203,15 @@ impl Feed {
         self.lock().text = Arc::from("");
     }
 
+    /// Counts the memory of an answer until the run is over.
+    pub(crate) fn keep(&self, mut share: Share) {
+        share.settle();
+        let mut state = self.lock();
+        if !state.closed {
+            state.kept.push(share);
+        }
+    }
+
     /// Publishes one event; drops it when the run is over.
     pub fn publish(&self, what: What) {
         // The lock is held over the call so that numbers and order agree; the sink never blocks.
@@ -221,6 +233,10 @@ impl Feed {
             at_ms: now_ms(),
             what,
         });
+        if state.closed {
+            state.text = Arc::from("");
+            state.kept = Vec::new();
+        }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, FeedState> {

@@ -180,11 +180,9 @@ impl Turn {
 
     fn finish(&mut self, outcome: Outcome, ctx: &mut Context<Self>) {
         let feed = &self.args.feed;
-        let told = self.told.take();
-        let (message, usage) = match &told {
-            Some(told) => (told.message.clone(), Some(told.usage)),
-            None => (None, None),
-        };
+        let mut told = self.told.take();
+        let message = told.as_mut().and_then(|told| told.message.take());
+        let usage = told.as_ref().map(|told| told.usage);
         match outcome {
             Outcome::Done => {
                 feed.publish(What::Lifecycle(Phase::End { aborted: false }));

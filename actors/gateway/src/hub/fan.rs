@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use openclaw_protocol::Protocol;
+use openclaw_runtime::memory;
 use openclaw_session::SessionEvent;
 use openclaw_session::What;
 use openclaw_session::event::Phase;
@@ -18,47 +20,70 @@ use super::run::Run;
 use crate::ingress::outbound::Event;
 use crate::ingress::outbound::Loss;
 use crate::ingress::outbound::Numbering;
+use crate::ingress::outbound::quoted;
 
 /// Protocol 3 gets at most one delta in this time, as its clients redraw on each.
 const EARLY_DELTA_PAUSE_MS: i64 = 150;
 
+const BOTH: &[Protocol] = &[Protocol::V3, Protocol::V4];
+const EARLY: &[Protocol] = &[Protocol::V3];
+const LATE: &[Protocol] = &[Protocol::V4];
+
 /// Sends what came of one session event.
 pub(super) struct Fan<'a> {
-    pub(super) subscribers: &'a BTreeMap<u64, Subscriber>,
-    pub(super) seq: &'a mut u64,
-    pub(super) event: &'a SessionEvent,
+    subscribers: &'a BTreeMap<u64, Subscriber>,
+    seq: &'a mut u64,
+    event: &'a SessionEvent,
+    /// The last text that was rendered: the frames of one event mostly show the same.
+    rendered: Option<(Arc<str>, Bytes)>,
 }
 
-impl Fan<'_> {
+impl<'a> Fan<'a> {
+    pub(super) fn new(
+        subscribers: &'a BTreeMap<u64, Subscriber>,
+        seq: &'a mut u64,
+        event: &'a SessionEvent,
+    ) -> Self {
+        Self {
+            subscribers,
+            seq,
+            event,
+            rendered: None,
+        }
+    }
+
     pub(super) fn agent(&mut self, agent: &render::AgentEvent, tool_listeners: &[u64]) {
-        let loss = if agent.is_delta {
-            self.delta_loss()
-        } else {
-            Loss::Never
-        };
-        let render = |version| Event {
-            loss: loss.clone(),
-            ..Event::new("agent", render::agent_payload(self.event, agent, version))
-        };
+        let render =
+            |version| Event::new("agent", render::agent_payload(self.event, agent, version));
         if agent.stream == Stream::Tool {
             let listeners = tool_listeners
                 .iter()
                 .filter_map(|id| self.subscribers.get(id));
             // Targeted events have no place in protocol 3's common numbering.
-            send(
-                listeners,
-                Numbering::Unnumbered,
-                &render,
-                &[Protocol::V3, Protocol::V4],
-            );
+            send(listeners, Numbering::Unnumbered, render, BOTH);
             return;
         }
-        let versions: &[_] = match agent.stream {
-            Stream::Late => &[Protocol::V4],
-            _ => &[Protocol::V3, Protocol::V4],
+        let early = self.early_numbering(BOTH);
+        send(self.readers(), early, render, BOTH);
+    }
+
+    /// An `agent` event about text that grew.
+    pub(super) fn grown(&mut self, stream: &'static str, text: &Arc<str>, delta: &str) {
+        // Older clients don't know of thinking.
+        let versions = if stream == "thinking" { LATE } else { BOTH };
+        let loss = self.delta_loss(stream);
+        let Some((text, early)) = self.begin_delta(text, &loss, versions) else {
+            return;
         };
-        let early = self.early_numbering(versions);
-        send(self.readers(), early, &render, versions);
+        let (event, delta) = (self.event, quoted(delta));
+        let render = |version| Event {
+            loss: loss.clone(),
+            ..Event::new(
+                "agent",
+                render::grown_payload(event, stream, &text, &delta, version),
+            )
+        };
+        send(self.readers(), early, render, versions);
     }
 
     /// The next number of protocol 3, if it gets the event: what it never gets is no gap.
@@ -70,48 +95,83 @@ impl Fan<'_> {
     }
 
     pub(super) fn grow(&mut self, run: &mut Run, text: &Arc<str>) {
-        let seq = run.agent_seq;
-        let (joined, delta) = run.grow(text);
-        let late = Chat::Delta {
-            text: joined,
-            delta,
-        };
-        self.chat(seq, &late, self.delta_loss(), &[Protocol::V4]);
+        let grown = run.grow(text);
+        let delta = grown.from.and_then(|from| grown.whole.get(from..));
+        self.delta(run.agent_seq, &grown.whole, delta, LATE);
         if run.early_delta_is_due(self.event.at_ms, EARLY_DELTA_PAUSE_MS) {
             self.early_delta(run);
         }
     }
 
     pub(super) fn early_delta(&mut self, run: &Run) {
-        let text = run.current().to_owned();
-        let early = Chat::Delta { text, delta: None };
-        self.chat(run.agent_seq, &early, self.delta_loss(), &[Protocol::V3]);
+        self.delta(run.agent_seq, run.current(), None, EARLY);
     }
 
-    pub(super) fn chat(&mut self, seq: u64, chat: &Chat, loss: Loss, versions: &[Protocol]) {
+    /// A `chat` event about an answer that grew, by `delta` or to something else.
+    fn delta(&mut self, seq: u64, text: &Arc<str>, delta: Option<&str>, versions: &[Protocol]) {
+        let loss = self.delta_loss("chat");
+        let Some((text, early)) = self.begin_delta(text, &loss, versions) else {
+            return;
+        };
+        let (event, delta) = (self.event, delta.map(quoted));
         let render = |version| {
-            // What a connection that missed a delta gets in its place.
-            let whole = match chat {
-                Chat::Delta {
-                    text,
-                    delta: Some(_),
-                } if version == Protocol::V4 => {
-                    let text = text.clone();
-                    let whole = Chat::Delta { text, delta: None };
-                    Some(render::chat_payload(self.event, seq, &whole, version))
-                }
-                _ => None,
+            let payload = |delta| {
+                let text = text.clone();
+                render::chat_payload(event, seq, &Chat::Delta { text, delta }, version)
             };
-            let payload = render::chat_payload(self.event, seq, chat, version);
-            let loss = loss.clone();
             Event {
-                whole,
-                loss,
-                ..Event::new("chat", payload)
+                // What a connection that missed a delta gets in its place.
+                whole: (delta.is_some() && version == Protocol::V4).then(|| payload(None)),
+                loss: loss.clone(),
+                ..Event::new("chat", payload(delta.clone()))
             }
         };
+        send(self.readers(), early, render, versions);
+    }
+
+    /// Renders the text of a delta, if somebody is there to read it and the house has room for it.
+    fn begin_delta(
+        &mut self,
+        text: &Arc<str>,
+        loss: &Loss,
+        versions: &[Protocol],
+    ) -> Option<(Bytes, Numbering)> {
         let early = self.early_numbering(versions);
-        send(self.readers(), early, &render, versions);
+        let is_for = |subscriber: &&Subscriber| versions.contains(&subscriber.version);
+        if !self.readers().any(|subscriber| is_for(&subscriber)) {
+            return None;
+        }
+        if let Some((of, rendered)) = &self.rendered
+            && (Arc::ptr_eq(of, text) || of == text)
+        {
+            return Some((rendered.clone(), early));
+        }
+        if memory::HOUSE.has_room(text.len()) {
+            let rendered = quoted(text);
+            self.rendered = Some((Arc::clone(text), rendered.clone()));
+            return Some((rendered, early));
+        }
+        if let Loss::Delta { run, .. } = loss {
+            for subscriber in self.readers().filter(is_for) {
+                let numbering = subscriber.numbering(early);
+                subscriber.shared.queue.miss(run, numbering);
+            }
+        }
+        None
+    }
+
+    /// The `chat` event that ends a run.
+    pub(super) fn terminal(&mut self, seq: u64) {
+        let early = self.early_numbering(BOTH);
+        if self.readers().next().is_none() {
+            return;
+        }
+        let Some(chat) = render::terminal(&self.event.what) else {
+            return;
+        };
+        let event = self.event;
+        let render = |version| Event::new("chat", render::chat_payload(event, seq, &chat, version));
+        send(self.readers(), early, render, BOTH);
     }
 
     /// Tells those who listen to sessions that a run began or ended, and what was said in the end.
@@ -134,8 +194,7 @@ impl Fan<'_> {
         let render = |_| Event::new("sessions.changed", changed.to_string());
         let listeners = self.subscribers.values();
         let listeners = listeners.filter(|subscriber| subscriber.hears(Audience::Listeners));
-        let late = [Protocol::V4];
-        send(listeners, Numbering::Unnumbered, &render, &late);
+        send(listeners, Numbering::Unnumbered, render, LATE);
         let What::Final {
             message: Some(message),
             ..
@@ -143,30 +202,33 @@ impl Fan<'_> {
         else {
             return;
         };
-        let said = json!({
-            "sessionKey": event.session,
-            "agentId": event.agent,
-            "message": message,
-            "messageId": format!("{}:{}", event.run_id, run.agent_seq),
-        });
-        let render = |_| Event::new("session.message", said.to_string());
+        let render = |_| {
+            let said = json!({
+                "sessionKey": event.session,
+                "agentId": event.agent,
+                "message": message,
+                "messageId": format!("{}:{}", event.run_id, run.agent_seq),
+            });
+            Event::new("session.message", said.to_string())
+        };
         let listeners = self.subscribers.values().filter(|subscriber| {
             subscriber.hears(Audience::Readers)
                 && subscriber.hears_messages.contains(&event.session)
         });
-        send(listeners, Numbering::Unnumbered, &render, &late);
+        send(listeners, Numbering::Unnumbered, render, LATE);
     }
 
-    fn readers(&self) -> impl Iterator<Item = &Subscriber> {
-        self.subscribers.values().filter(|subscriber| {
+    fn readers(&self) -> impl Iterator<Item = &'a Subscriber> + use<'a> {
+        let session = &self.event.session;
+        self.subscribers.values().filter(move |subscriber| {
             subscriber.hears(Audience::Readers)
-                || subscriber.is_node && subscriber.hears_messages.contains(&self.event.session)
+                || subscriber.is_node && subscriber.hears_messages.contains(session)
         })
     }
 
-    fn delta_loss(&self) -> Loss {
+    fn delta_loss(&self, stream: &'static str) -> Loss {
         let run = Arc::from(self.event.run_id.as_str());
-        Loss::Delta { run }
+        Loss::Delta { run, stream }
     }
 }
 
@@ -174,7 +236,7 @@ impl Fan<'_> {
 fn send<'a>(
     subscribers: impl Iterator<Item = &'a Subscriber>,
     early: Numbering,
-    render: &impl Fn(Protocol) -> Event,
+    render: impl Fn(Protocol) -> Event,
     versions: &[Protocol],
 ) {
     let (mut v3, mut v4) = (None, None);

@@ -1,5 +1,6 @@
 //! How a run's events read on the wire, for each protocol version. Pure.
 
+use bytes::Bytes;
 use openclaw_protocol::Message;
 use openclaw_protocol::Protocol;
 use openclaw_session::SessionEvent;
@@ -10,6 +11,9 @@ use serde_json::Map;
 use serde_json::Value;
 use serde_json::json;
 
+use crate::ingress::outbound::Payload;
+use crate::ingress::outbound::quoted;
+
 /// Which connections an agent event is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stream {
@@ -17,8 +21,6 @@ pub(super) enum Stream {
     Open,
     /// Those that asked for tools of this run.
     Tool,
-    /// Only protocol 4: older clients don't know the stream.
-    Late,
 }
 
 /// An `agent` event before its version is chosen.
@@ -29,25 +31,21 @@ pub(super) struct AgentEvent {
     pub(super) data: Value,
     /// What protocol 4 adds to `data`.
     pub(super) late: Map<String, Value>,
-    /// Whether the next event of the stream makes up for this one.
-    pub(super) is_delta: bool,
 }
 
 impl AgentEvent {
     fn new(stream: Stream, name: &'static str, data: Value) -> Self {
         let late = Map::new();
-        let is_delta = false;
         Self {
             stream,
             name,
             data,
             late,
-            is_delta,
         }
     }
 }
 
-/// The `agent` event of what happened; terminal events have none.
+/// The `agent` event of what happened; terminal events have none, and text that grew has its own way.
 pub(super) fn agent_event(what: &What, at_ms: i64) -> Option<AgentEvent> {
     let open = |name, data| Some(AgentEvent::new(Stream::Open, name, data));
     match what {
@@ -66,22 +64,6 @@ pub(super) fn agent_event(what: &What, at_ms: i64) -> Option<AgentEvent> {
             "lifecycle",
             json!({ "phase": "error", "error": error, "endedAt": at_ms }),
         ),
-        What::Assistant { text, delta } => Some(AgentEvent {
-            is_delta: true,
-            ..AgentEvent::new(
-                Stream::Open,
-                "assistant",
-                json!({ "text": text, "delta": delta }),
-            )
-        }),
-        What::Thinking { text, delta } => Some(AgentEvent {
-            is_delta: true,
-            ..AgentEvent::new(
-                Stream::Late,
-                "thinking",
-                json!({ "text": text, "delta": delta }),
-            )
-        }),
         What::Tool(ToolEvent::Start { id, name, args }) => Some(AgentEvent::new(
             Stream::Tool,
             "tool",
@@ -99,54 +81,81 @@ pub(super) fn agent_event(what: &What, at_ms: i64) -> Option<AgentEvent> {
             event.late.insert("result".to_owned(), result.clone());
             Some(event)
         }
-        What::Final { .. } | What::Failed { .. } | What::Aborted { .. } => None,
+        What::Assistant { .. }
+        | What::Thinking { .. }
+        | What::Final { .. }
+        | What::Failed { .. }
+        | What::Aborted { .. } => None,
     }
 }
 
 /// The payload of an `agent` event.
 pub(super) fn agent_payload(event: &SessionEvent, agent: &AgentEvent, version: Protocol) -> String {
     let mut data = agent.data.clone();
+    if let (Protocol::V4, Value::Object(data)) = (version, &mut data) {
+        data.extend(agent.late.clone());
+    }
+    let mut payload = agent_head(event, agent.name, version);
+    set(&mut payload, "data", data);
+    payload.to_string()
+}
+
+/// The payload of an `agent` event about text that grew; the text and what is new of it are JSON already.
+pub(super) fn grown_payload(
+    event: &SessionEvent,
+    stream: &'static str,
+    text: &Bytes,
+    delta: &Bytes,
+    version: Protocol,
+) -> Payload {
+    let head = open(&agent_head(event, stream, version));
+    Payload::new([
+        Bytes::from(head + ",\"data\":{\"text\":"),
+        text.clone(),
+        Bytes::from_static(b",\"delta\":"),
+        delta.clone(),
+        Bytes::from_static(b"}}"),
+    ])
+}
+
+/// An `agent` event without its data.
+fn agent_head(event: &SessionEvent, stream: &'static str, version: Protocol) -> Value {
     let mut payload = json!({
         "runId": event.run_id,
-        "stream": agent.name,
-        "data": Value::Null,
+        "stream": stream,
         "sessionKey": event.session,
         "seq": event.seq,
         "ts": event.at_ms,
     });
     if version == Protocol::V4 {
-        if let Value::Object(data) = &mut data {
-            data.extend(agent.late.clone());
-        }
         set(&mut payload, "agentId", json!(event.agent));
         if let Some(session_id) = &event.session_id {
             set(&mut payload, "sessionId", json!(session_id));
         }
         set(&mut payload, "isHeartbeat", json!(false));
     }
-    set(&mut payload, "data", data);
-    payload.to_string()
+    payload
 }
 
-/// The state of a `chat` event.
+/// The state of a `chat` event. Texts are JSON already, so that all who hear of them share them.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Chat {
     /// The answer grew.
     Delta {
         /// All of it so far.
-        text: String,
+        text: Bytes,
         /// What is new; `None` if the whole text replaces what the client has.
-        delta: Option<String>,
+        delta: Option<Bytes>,
     },
     /// The answer is there.
     Final {
-        message: Option<Value>,
+        text: Option<Bytes>,
         stop_reason: String,
     },
     /// Somebody ended the run.
     Aborted {
         reason: &'static str,
-        partial: Option<Value>,
+        partial: Option<Bytes>,
     },
     /// The run failed.
     Error { message: String },
@@ -158,67 +167,66 @@ pub(super) fn chat_payload(
     seq: u64,
     chat: &Chat,
     version: Protocol,
-) -> String {
+) -> Payload {
     let is_late = version == Protocol::V4;
-    let mut payload = json!({
+    let mut head = json!({
         "runId": event.run_id,
         "sessionKey": event.session,
         "seq": seq,
     });
     if is_late {
-        set(&mut payload, "agentId", json!(event.agent));
+        set(&mut head, "agentId", json!(event.agent));
     }
-    match chat {
+    let (grown, said) = match chat {
         Chat::Delta { text, delta } => {
-            set(&mut payload, "state", json!("delta"));
-            if is_late {
-                set(
-                    &mut payload,
-                    "deltaText",
-                    json!(delta.as_deref().unwrap_or(text)),
-                );
-                if delta.is_none() {
-                    set(&mut payload, "replace", json!(true));
-                }
+            set(&mut head, "state", json!("delta"));
+            if is_late && delta.is_none() {
+                set(&mut head, "replace", json!(true));
             }
-            set(&mut payload, "message", assistant(text, event.at_ms));
+            let grown = is_late.then(|| delta.as_ref().unwrap_or(text));
+            (grown, Some(text))
         }
-        Chat::Final {
-            message,
-            stop_reason,
-        } => {
-            set(&mut payload, "state", json!("final"));
+        Chat::Final { text, stop_reason } => {
+            set(&mut head, "state", json!("final"));
             if is_late {
-                set(&mut payload, "stopReason", json!(stop_reason));
+                set(&mut head, "stopReason", json!(stop_reason));
             }
-            if let Some(message) = message {
-                set(&mut payload, "message", message.clone());
-            }
+            (None, text.as_ref())
         }
         Chat::Aborted { reason, partial } => {
-            set(&mut payload, "state", json!("aborted"));
-            set(&mut payload, "stopReason", json!(reason));
-            if let Some(partial) = partial.as_ref().filter(|_| is_late) {
-                set(&mut payload, "message", partial.clone());
-            }
+            set(&mut head, "state", json!("aborted"));
+            set(&mut head, "stopReason", json!(reason));
+            (None, partial.as_ref().filter(|_| is_late))
         }
         Chat::Error { message } => {
-            set(&mut payload, "state", json!("error"));
-            set(&mut payload, "errorMessage", json!(message));
+            set(&mut head, "state", json!("error"));
+            set(&mut head, "errorMessage", json!(message));
+            (None, None)
         }
+    };
+    let mut pieces = vec![Bytes::from(open(&head))];
+    if let Some(grown) = grown {
+        pieces.extend([Bytes::from_static(b",\"deltaText\":"), grown.clone()]);
     }
-    payload.to_string()
+    if let Some(said) = said {
+        let before =
+            b",\"message\":{\"role\":\"assistant\",\"content\":[{\"type\":\"text\",\"text\":";
+        let after = format!("}}],\"timestamp\":{}}}", event.at_ms);
+        pieces.extend([Bytes::from_static(before), said.clone(), Bytes::from(after)]);
+    }
+    pieces.push(Bytes::from_static(b"}"));
+    Payload::new(pieces)
 }
 
 /// The terminal `chat` state of what happened.
-pub(super) fn terminal(what: &What, at_ms: i64) -> Option<Chat> {
+pub(super) fn terminal(what: &What) -> Option<Chat> {
     match what {
         What::Final {
             message,
             stop_reason,
             ..
         } => Some(Chat::Final {
-            message: message.as_ref().and_then(|message| shown(message, at_ms)),
+            text: message.as_ref().and_then(shown),
             stop_reason: serde_json::to_value(stop_reason)
                 .ok()
                 .and_then(|reason| reason.as_str().map(str::to_owned))
@@ -226,7 +234,7 @@ pub(super) fn terminal(what: &What, at_ms: i64) -> Option<Chat> {
         }),
         What::Aborted { reason, partial } => Some(Chat::Aborted {
             reason,
-            partial: partial.as_ref().and_then(|message| shown(message, at_ms)),
+            partial: partial.as_ref().and_then(shown),
         }),
         What::Failed { message } => Some(Chat::Error {
             message: message.clone(),
@@ -236,17 +244,16 @@ pub(super) fn terminal(what: &What, at_ms: i64) -> Option<Chat> {
 }
 
 /// A finished message as `chat` shows it: its text only. `None` when it says nothing.
-fn shown(message: &Message, at_ms: i64) -> Option<Value> {
+fn shown(message: &Message) -> Option<Bytes> {
     let text = message.text();
-    (!text.is_empty()).then(|| assistant(&text, at_ms))
+    (!text.is_empty()).then(|| quoted(&text))
 }
 
-fn assistant(text: &str, at_ms: i64) -> Value {
-    json!({
-        "role": "assistant",
-        "content": [{ "type": "text", "text": text }],
-        "timestamp": at_ms,
-    })
+/// An object without its closing brace.
+fn open(object: &Value) -> String {
+    let mut text = object.to_string();
+    text.pop();
+    text
 }
 
 fn set(payload: &mut Value, name: &str, value: Value) {

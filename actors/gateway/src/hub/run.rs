@@ -1,6 +1,7 @@
 //! What is known of runs: the ones at work and those that ended lately. Pure; time is passed in.
 
 use std::collections::HashMap;
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use openclaw_protocol::Content;
@@ -18,6 +19,12 @@ pub(super) const KEPT_MS: i64 = 10 * 60 * 1000;
 
 /// Runs kept at most; the oldest ended ones go first.
 const RUNS: usize = 2_000;
+
+/// An end of so many bytes is long.
+const LONG: usize = 64 * 1024;
+
+/// The bytes of long ends that are kept: whoever asks later reads the history.
+const LONG_BYTES: usize = 16 * 1024 * 1024;
 
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq)]
@@ -72,10 +79,8 @@ pub(super) struct Run {
     said: watch::Sender<Arc<str>>,
     /// Connections that want its tool events.
     pub(super) tool_listeners: Vec<u64>,
-    /// Earlier messages of the run and the current one, as protocol 4 shows them.
-    joined: String,
-    /// Where the current message begins in `joined`.
-    current_at: usize,
+    /// Earlier messages of the run, which protocol 4 shows before the current one.
+    earlier: String,
     /// The current message, as protocol 3 shows it.
     current: Arc<str>,
     /// Whether a tool ran since: the next text is a new message.
@@ -88,10 +93,25 @@ pub(super) struct Run {
     touched_at_ms: i64,
 }
 
+/// How the text of a run grew.
+#[derive(Debug)]
+pub(super) struct Grown {
+    /// All of it.
+    pub(super) whole: Arc<str>,
+    /// Where what is new begins; `None` when what was said before is replaced, as when a call is tried again.
+    pub(super) from: Option<usize>,
+}
+
+/// What stands between two messages of a run.
+const BETWEEN: &str = "\n\n";
+
 /// All runs.
 #[derive(Debug, Default)]
 pub(super) struct Runs {
     runs: HashMap<RunId, Run>,
+    /// Long ends, oldest first, and their bytes.
+    long: VecDeque<(RunId, usize)>,
+    long_bytes: usize,
 }
 
 fn calls(message: Option<&openclaw_protocol::Message>) -> Vec<Content> {
@@ -110,8 +130,7 @@ impl Run {
             view: watch::Sender::new(RunView::default()),
             said: watch::Sender::new(Arc::from("")),
             tool_listeners: Vec::new(),
-            joined: String::new(),
-            current_at: 0,
+            earlier: String::new(),
             current: Arc::from(""),
             tool_between: false,
             early_delta_at: None,
@@ -121,24 +140,27 @@ impl Run {
         }
     }
 
-    /// Takes the current message's text; returns the text of the whole run and what is new in it
-    /// (`None` when what was said before is replaced, as when a call is tried again).
-    pub(super) fn grow(&mut self, text: &Arc<str>) -> (String, Option<String>) {
+    /// Takes the current message's text.
+    pub(super) fn grow(&mut self, text: &Arc<str>) -> Grown {
         let begins_anew = std::mem::take(&mut self.tool_between) && !self.current.is_empty();
-        let delta = if begins_anew {
-            self.joined.push_str("\n\n");
-            self.current_at = self.joined.len();
-            Some(format!("\n\n{text}"))
+        let from = if begins_anew {
+            self.earlier.push_str(&self.current);
+            self.earlier.push_str(BETWEEN);
+            Some(self.earlier.len() - BETWEEN.len())
         } else {
-            text.strip_prefix(&*self.current).map(str::to_owned)
+            let goes_on = text.starts_with(&*self.current);
+            goes_on.then(|| self.earlier.len() + self.current.len())
         };
-        self.joined.truncate(self.current_at);
-        self.joined.push_str(text);
         self.current = Arc::clone(text);
+        let whole = if self.earlier.is_empty() {
+            Arc::clone(text)
+        } else {
+            Arc::from([self.earlier.as_str(), text].concat())
+        };
         if self.said.receiver_count() > 0 {
-            self.said.send_replace(Arc::from(self.joined.as_str()));
+            self.said.send_replace(Arc::clone(&whole));
         }
-        (self.joined.clone(), delta)
+        Grown { whole, from }
     }
 
     /// Follows the text as it grows.
@@ -147,7 +169,7 @@ impl Run {
     }
 
     /// The current message.
-    pub(super) fn current(&self) -> &str {
+    pub(super) fn current(&self) -> &Arc<str> {
         &self.current
     }
 
@@ -163,8 +185,7 @@ impl Run {
         is_due
     }
 
-    /// Takes note of what happened.
-    pub(super) fn observe(&mut self, event: &SessionEvent) {
+    fn observe(&mut self, event: &SessionEvent) {
         self.touched_at_ms = event.at_ms;
         self.tool_between |= matches!(event.what, What::Tool(_));
         let end = match &event.what {
@@ -210,8 +231,19 @@ impl Run {
             is_news
         });
         if event.what.is_terminal() {
-            self.joined = String::new();
+            self.earlier = String::new();
             self.current = Arc::from("");
+            self.said.send_replace(Arc::from(""));
+        }
+    }
+
+    /// The bytes of its end.
+    fn weight(&self) -> usize {
+        match self.view.borrow().end.as_deref() {
+            Some(RunEnd::Answered { text, .. }) => text.as_ref().map_or(0, String::len),
+            Some(RunEnd::Aborted { partial, .. }) => partial.as_ref().map_or(0, String::len),
+            Some(RunEnd::Failed { message }) => message.len(),
+            None => 0,
         }
     }
 
@@ -229,6 +261,27 @@ impl Runs {
         self.runs
             .entry(run_id.clone())
             .or_insert_with(|| Run::new(now_ms))
+    }
+
+    /// Takes note of what happened to a run, which is known by now.
+    pub(super) fn observe(&mut self, event: &SessionEvent) {
+        let Some(run) = self.runs.get_mut(&event.run_id) else {
+            return;
+        };
+        run.observe(event);
+        let weight = run.weight();
+        if !event.what.is_terminal() || weight < LONG {
+            return;
+        }
+        self.long.push_back((event.run_id.clone(), weight));
+        self.long_bytes += weight;
+        while self.long_bytes > LONG_BYTES && self.long.len() > 1 {
+            let Some((run_id, weight)) = self.long.pop_front() else {
+                return;
+            };
+            self.long_bytes -= weight;
+            self.runs.remove(&run_id);
+        }
     }
 
     pub(super) fn get(&self, run_id: &RunId) -> Option<RunView> {
@@ -271,11 +324,21 @@ impl Runs {
 
     /// Forgets runs that ended long ago, and questions about runs that never came.
     pub(super) fn prune(&mut self, now_ms: i64) {
-        self.runs.retain(|_, run| {
+        let Self {
+            runs,
+            long,
+            long_bytes,
+        } = self;
+        runs.retain(|_, run| {
             let is_asked_for = run.view.receiver_count() > 0;
             let is_old = now_ms - run.touched_at_ms > KEPT_MS;
             let is_done = run.is_over() || run.view.borrow().session.is_none();
             is_asked_for || !is_old || !is_done
+        });
+        long.retain(|(run_id, weight)| {
+            let is_kept = runs.contains_key(run_id);
+            *long_bytes -= if is_kept { 0 } else { *weight };
+            is_kept
         });
     }
 

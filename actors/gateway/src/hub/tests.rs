@@ -99,7 +99,7 @@ fn session() -> SessionKey {
 fn heard(shared: &Shared) -> Vec<Value> {
     let mut bytes = Vec::new();
     while let Some(Step::Write(more) | Step::End(more)) = shared.queue.take() {
-        bytes.extend(more);
+        bytes.extend(more.concat());
     }
     let mut client = WebSocket::from_raw_socket(std::io::Cursor::new(bytes), Role::Client, None);
     let mut frames = Vec::new();

@@ -3,6 +3,9 @@
 //! When the bound is reached, deltas go first (the next one carries the whole text again), then
 //! what only matters when fresh (ticks, presence). When nothing is left to drop, the socket is a
 //! slow consumer and is closed; what it missed can be read back from the history.
+//!
+//! Text is shared: an event is rendered once for all sockets. Of the deltas of a stream, which each carry the whole
+//! text so far, a socket that is behind holds only the newest.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -12,11 +15,19 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
+use openclaw_runtime::memory;
 use tokio::sync::Notify;
 
+pub use self::payload::Payload;
+pub use self::payload::quoted;
+
+use self::frame::Frame;
+use self::frame::Pieces;
 use super::websocket;
 use super::websocket::close;
 
+mod frame;
+mod payload;
 #[cfg(test)]
 mod tests;
 
@@ -30,6 +41,12 @@ pub const READ_PAUSE: usize = 96;
 /// Frames encoded into one write.
 const BATCH: usize = 32;
 
+/// Text taken for one write; a longer frame is taken alone.
+const BATCH_BYTES: usize = 256 * 1024;
+
+/// A socket with more text waiting is behind: older deltas of a stream make room for the newest.
+const BEHIND: usize = 256 * 1024;
+
 /// May an event be left out for a socket that can't keep up?
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Loss {
@@ -37,10 +54,12 @@ pub enum Loss {
     Never,
     /// Yes, it is stale soon anyway.
     Stale,
-    /// Yes, if the next delta of the run then carries the whole text.
+    /// Yes, if the next delta of the stream then carries the whole text.
     Delta {
         /// The run.
         run: Arc<str>,
+        /// What of it: its answer, its reasoning.
+        stream: &'static str,
     },
 }
 
@@ -50,9 +69,9 @@ pub struct Event {
     /// The event's name.
     pub name: &'static str,
     /// The payload as JSON.
-    pub payload: String,
+    pub payload: Payload,
     /// The payload for a socket that missed a delta, as JSON.
-    pub whole: Option<String>,
+    pub whole: Option<Payload>,
     /// The counters of presence and health.
     pub state_version: Option<(u64, u64)>,
     /// What may happen when the socket is slow.
@@ -61,13 +80,21 @@ pub struct Event {
 
 impl Event {
     /// An event that must arrive.
-    pub fn new(name: &'static str, payload: String) -> Self {
+    pub fn new(name: &'static str, payload: impl Into<Payload>) -> Self {
         Self {
             name,
-            payload,
+            payload: payload.into(),
             whole: None,
             state_version: None,
             loss: Loss::Never,
+        }
+    }
+
+    /// The payload as a socket gets it.
+    fn shown(&self, is_whole: bool) -> &Payload {
+        match &self.whole {
+            Some(whole) if is_whole => whole,
+            _ => &self.payload,
         }
     }
 }
@@ -81,18 +108,6 @@ pub enum Numbering {
     Global(u64),
     /// With the socket's own next number (protocol 4).
     Own,
-}
-
-#[derive(Debug)]
-enum Frame {
-    Response(String),
-    Event {
-        event: Arc<Event>,
-        seq: Option<u64>,
-        is_whole: bool,
-    },
-    Ping,
-    Pong(Bytes),
 }
 
 /// Why and how the gateway closes a socket.
@@ -136,9 +151,9 @@ struct State {
 #[derive(Debug, PartialEq, Eq)]
 pub enum Step {
     /// Write these bytes.
-    Write(Vec<u8>),
+    Write(Vec<Bytes>),
     /// Write these bytes, which end with a close frame, and end.
-    End(Vec<u8>),
+    End(Vec<Bytes>),
 }
 
 impl Outbound {
@@ -158,7 +173,7 @@ impl Outbound {
 
     /// Queues a response, which is never dropped.
     pub fn respond(&self, text: String) {
-        self.push(Frame::Response(text), &Loss::Never);
+        self.push(Frame::Response(text.into()), &Loss::Never);
     }
 
     /// Queues an event.
@@ -173,8 +188,11 @@ impl Outbound {
                 Some(state.seq)
             }
         };
+        if state.bytes > BEHIND {
+            state.leave_out_older(event);
+        }
         let mut is_whole = false;
-        if let Loss::Delta { run } = &event.loss
+        if let Loss::Delta { run, .. } = &event.loss
             && event.whole.is_some()
             && let Some(at) = state.lagging.iter().position(|lagging| lagging == run)
         {
@@ -189,6 +207,16 @@ impl Outbound {
             is_whole,
         };
         self.add(state, frame, &loss);
+    }
+
+    /// Leaves a delta out, for which there was no room in the house; the next one carries the whole text.
+    pub fn miss(&self, run: &Arc<str>, numbering: Numbering) {
+        let mut state = self.lock();
+        if numbering == Numbering::Own {
+            state.seq += 1;
+        }
+        state.dropped += 1;
+        state.lag(run);
     }
 
     /// Queues a ping.
@@ -252,13 +280,22 @@ impl Outbound {
         if state.is_slow {
             state.frames.clear();
         }
-        let count = state.frames.len().min(BATCH);
-        let frames: Vec<Frame> = state.frames.drain(..count).collect();
-        state.bytes -= frames
-            .iter()
-            .map(Frame::size)
-            .sum::<usize>()
-            .min(state.bytes);
+        let mut taken = 0;
+        let mut out = Pieces::default();
+        for _ in 0..BATCH {
+            let Some(frame) = state.frames.front() else {
+                break;
+            };
+            let size = frame.size();
+            if taken > 0 && taken + size > BATCH_BYTES {
+                break;
+            }
+            taken += size;
+            if let Some(frame) = state.frames.pop_front() {
+                frame.write(&mut out);
+            }
+        }
+        state.bytes -= taken.min(state.bytes);
         let is_last = state.frames.is_empty();
         if is_last {
             // An idle socket holds no queue.
@@ -266,18 +303,12 @@ impl Outbound {
         }
         let goodbye = state.goodbye.clone().filter(|_| is_last);
         drop(state);
-        if frames.is_empty() && goodbye.is_none() {
-            return None;
-        }
-        let mut out = Vec::new();
-        for frame in &frames {
-            frame.write(&mut out);
-        }
         let Some(goodbye) = goodbye else {
-            return Some(Step::Write(out));
+            let pieces = out.finish();
+            return (!pieces.is_empty()).then_some(Step::Write(pieces));
         };
-        websocket::write_close(&mut out, goodbye.code, &goodbye.reason);
-        Some(Step::End(out))
+        websocket::write_close(&mut out.open, goodbye.code, &goodbye.reason);
+        Some(Step::End(out.finish()))
     }
 
     fn push(&self, frame: Frame, loss: &Loss) {
@@ -291,7 +322,11 @@ impl Outbound {
         }
         let size = frame.size();
         let max_bytes = self.max_bytes.load(Ordering::Relaxed);
-        while state.frames.len() >= FRAMES || state.bytes + size > max_bytes {
+        // A socket may always have its part of the memory, and more while there is more.
+        let is_too_much = |waiting: usize| {
+            waiting + size > max_bytes || (waiting > memory::PART && memory::HOUSE.is_full())
+        };
+        while state.frames.len() >= FRAMES || is_too_much(state.bytes) {
             if !state.drop_one() {
                 if *loss == Loss::Never {
                     state.is_slow = true;
@@ -332,65 +367,36 @@ impl State {
 
     fn leave_out(&mut self, frame: &Frame) {
         self.dropped += 1;
-        if let Loss::Delta { run } = frame.loss()
-            && !self.lagging.contains(run)
-        {
+        if let Loss::Delta { run, .. } = frame.loss() {
+            self.lag(run);
+        }
+    }
+
+    fn lag(&mut self, run: &Arc<str>) {
+        if !self.lagging.contains(run) {
             self.lagging.push(Arc::clone(run));
         }
     }
-}
 
-impl Frame {
-    fn size(&self) -> usize {
-        match self {
-            Self::Response(text) => text.len(),
-            Self::Event { event, .. } => event.payload.len(),
-            Self::Ping => 0,
-            Self::Pong(payload) => payload.len(),
-        }
-    }
-
-    fn loss(&self) -> &Loss {
-        match self {
-            Self::Response(_) => &Loss::Never,
-            Self::Event { event, .. } => &event.loss,
-            Self::Ping | Self::Pong(_) => &Loss::Stale,
-        }
-    }
-
-    fn write(&self, out: &mut Vec<u8>) {
-        match self {
-            Self::Response(text) => websocket::write_text(out, &[text]),
-            Self::Ping => websocket::write_ping(out),
-            Self::Pong(payload) => websocket::write_pong(out, payload),
-            Self::Event {
-                event,
-                seq,
-                is_whole,
-            } => {
-                let payload = match &event.whole {
-                    Some(whole) if *is_whole => whole,
-                    _ => &event.payload,
-                };
-                let seq = seq.map_or_else(String::new, |seq| format!(",\"seq\":{seq}"));
-                let state = event
-                    .state_version
-                    .map_or_else(String::new, |(presence, health)| {
-                        format!(",\"stateVersion\":{{\"presence\":{presence},\"health\":{health}}}")
-                    });
-                websocket::write_text(
-                    out,
-                    &[
-                        "{\"type\":\"event\",\"event\":\"",
-                        event.name,
-                        "\",\"payload\":",
-                        payload,
-                        &seq,
-                        &state,
-                        "}",
-                    ],
-                );
+    /// Leaves out what waits of the same stream: this delta says all of it again.
+    fn leave_out_older(&mut self, event: &Event) {
+        let Loss::Delta { run, .. } = &event.loss else {
+            return;
+        };
+        let (mut bytes, mut left_out) = (0, 0);
+        self.frames.retain(|frame| {
+            let is_older = matches!(frame, Frame::Event { event: older, .. }
+                if older.name == event.name && older.loss == event.loss);
+            if is_older {
+                bytes += frame.size();
+                left_out += 1;
             }
+            !is_older
+        });
+        self.bytes -= bytes.min(self.bytes);
+        self.dropped += left_out;
+        if left_out > 0 && event.whole.is_some() {
+            self.lag(run);
         }
     }
 }

@@ -11,6 +11,7 @@ use std::sync::atomic::Ordering;
 use std::task::Poll;
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::io::AsyncRead;
 use tokio::io::AsyncWrite;
 use tokio::io::AsyncWriteExt;
@@ -28,6 +29,9 @@ use super::websocket::close;
 
 /// Read at once; shared by all sockets of a thread, as nothing is kept in it over an await.
 const SCRATCH: usize = 16 * 1024;
+
+/// Written at once, so that the deadline of a write is about the peer and not about the length.
+const SLICE: usize = 256 * 1024;
 
 /// A write that takes longer has a peer that takes nothing.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
@@ -126,15 +130,15 @@ where
         tokio::select! {
             biased;
             step = shared.queue.next() => match step {
-                Step::Write(bytes) => {
-                    if !write(&mut stream, &bytes).await {
+                Step::Write(pieces) => {
+                    if !write_all(&mut stream, pieces).await {
                         return Ended::Broken;
                     }
                 }
-                Step::End(bytes) => {
+                Step::End(pieces) => {
                     let goodbye = shared.queue.goodbye();
                     let goodbye = goodbye.unwrap_or_else(|| Goodbye::new(close::NORMAL, ""));
-                    if !write(&mut stream, &bytes).await {
+                    if !write_all(&mut stream, pieces).await {
                         return Ended::Broken;
                     }
                     drain(&mut stream).await;
@@ -217,6 +221,17 @@ where
         while let Ok(1..) = with_scratch(stream, |_| {}).await {}
     };
     drop(tokio::time::timeout(CLOSE_TIMEOUT, until_closed).await);
+}
+
+async fn write_all(stream: &mut (impl AsyncWrite + Unpin), pieces: Vec<Bytes>) -> bool {
+    for piece in pieces {
+        for slice in piece.chunks(SLICE) {
+            if !write(stream, slice).await {
+                return false;
+            }
+        }
+    }
+    true
 }
 
 async fn write(stream: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> bool {

@@ -261,13 +261,9 @@ fn unmask(payload: &mut [u8], mask: [u8; 4]) {
     }
 }
 
-/// Appends a text frame.
-pub fn write_text(out: &mut Vec<u8>, text: &[&str]) {
-    let length = text.iter().map(|part| part.len()).sum();
+/// Begins a text frame, whose text follows.
+pub fn begin_text(out: &mut Vec<u8>, length: usize) {
     write_header(out, 0x1, length);
-    for part in text {
-        out.extend_from_slice(part.as_bytes());
-    }
 }
 
 /// Appends a ping without payload.
@@ -299,7 +295,6 @@ fn reason_within_limit(reason: &str) -> &str {
 }
 
 fn write_header(out: &mut Vec<u8>, opcode: u8, length: usize) {
-    out.reserve(10 + length);
     out.push(0x80 | opcode);
     match (u8::try_from(length), u16::try_from(length)) {
         (Ok(short @ 0..=125), _) => out.push(short),

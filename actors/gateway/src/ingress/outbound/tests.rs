@@ -18,8 +18,11 @@ const ROOM: usize = 1 << 20;
 
 fn delta(run: &str, text: &str) -> Arc<Event> {
     Arc::new(Event {
-        whole: Some(json!({ "whole": text }).to_string()),
-        loss: Loss::Delta { run: run.into() },
+        whole: Some(json!({ "whole": text }).to_string().into()),
+        loss: Loss::Delta {
+            run: run.into(),
+            stream: "chat",
+        },
         ..Event::new("chat", json!({ "delta": text }).to_string())
     })
 }
@@ -33,9 +36,9 @@ fn written(queue: &Outbound) -> (Vec<Value>, Option<(u16, String)>) {
     let mut bytes = Vec::new();
     while let Some(step) = queue.take() {
         match step {
-            Step::Write(more) => bytes.extend(more),
+            Step::Write(more) => bytes.extend(more.concat()),
             Step::End(more) => {
-                bytes.extend(more);
+                bytes.extend(more.concat());
                 break;
             }
         }
@@ -136,6 +139,27 @@ fn bytes_are_bounded_too() {
 }
 
 #[test]
+fn a_socket_that_is_behind_holds_only_the_newest_delta_of_a_stream() {
+    let queue = Outbound::new(ROOM);
+    for n in 1..=9 {
+        queue.event(&delta("run", &"x".repeat(n * 50_000)), Numbering::Own);
+        queue.event(&delta("other", &n.to_string()), Numbering::Own);
+    }
+    assert!(queue.lock().bytes < 1_000_000, "{}", queue.lock().bytes);
+    let (frames, _) = written(&queue);
+    let last = &frames[frames.len() - 2..];
+    assert_eq!(
+        last[0]["payload"]["whole"].as_str().map(str::len),
+        Some(450_000),
+        "the newest stands for all"
+    );
+    assert_eq!(last[1]["payload"]["whole"], "9");
+    assert_eq!(last[1]["seq"], 18, "what was left out is counted");
+    let of_run = |frame: &&Value| frame["payload"].to_string().len() > 40_000;
+    assert_eq!(frames.iter().filter(of_run).count(), 1);
+}
+
+#[test]
 fn a_goodbye_follows_what_was_queued_and_ends_the_queue() {
     let queue = Outbound::new(ROOM);
     queue.event(&last("a"), Numbering::Own);
@@ -154,5 +178,5 @@ async fn the_writer_wakes_when_something_is_added() {
         tokio::task::yield_now().await;
         queue.respond("{}".to_owned());
     });
-    assert!(matches!(step, Step::Write(bytes) if bytes.ends_with(b"{}")));
+    assert!(matches!(step, Step::Write(pieces) if pieces.concat().ends_with(b"{}")));
 }

@@ -185,7 +185,9 @@ proptest! {
     ) {
         let text = "x".repeat(length);
         let mut out = Vec::new();
-        super::write_text(&mut out, &[&text, "tail"]);
+        super::begin_text(&mut out, text.len() + 4);
+        out.extend_from_slice(text.as_bytes());
+        out.extend_from_slice(b"tail");
         super::write_ping(&mut out);
         super::write_close(&mut out, code, "done");
         let mut client = WebSocket::from_raw_socket(pipe(out), Role::Client, None);
