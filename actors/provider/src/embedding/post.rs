@@ -1,12 +1,12 @@
 //! One request whose answer is a page, read whole and bounded.
 
 use futures_util::StreamExt;
+use openclaw_runtime::memory::HOUSE;
 use reqwest::header::CONTENT_TYPE;
 use reqwest::header::HeaderValue;
 use tokio::time::Instant;
 use tokio::time::timeout_at;
 
-use crate::budget::ANSWERS;
 use crate::call::Outgoing;
 use crate::call::broken;
 use crate::call::refused;
@@ -50,7 +50,7 @@ async fn read(endpoint: &Endpoint, outgoing: Outgoing) -> Result<Vec<u8>, ModelE
         return Err(refused(endpoint, response).await);
     }
     let mut bytes = response.bytes_stream();
-    let (mut body, mut share) = (Vec::new(), ANSWERS.share());
+    let (mut body, mut share) = (Vec::new(), HOUSE.share());
     while let Some(piece) = bytes.next().await {
         let piece = piece.map_err(|error| broken(provider, &error))?;
         if !share.take(piece.len()) || share.taken() > LONGEST {
