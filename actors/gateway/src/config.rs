@@ -85,6 +85,11 @@ impl LoadedConfig {
         self.raw.as_ref().map(|raw| raw.0.as_str())
     }
 
+    /// Tells whether the file is there and says nothing at all, not even `{}`.
+    pub fn is_blank(&self) -> bool {
+        self.text().is_some_and(|text| text.trim().is_empty())
+    }
+
     /// Tells whether nothing is disabled.
     pub fn valid(&self) -> bool {
         !self

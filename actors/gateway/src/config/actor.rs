@@ -156,9 +156,14 @@ fn judge(now: &LoadedConfig, new: &LoadedConfig) -> Verdict {
         .filter(|issue| issue.severity == Severity::Error && !is_known(issue))
         .cloned()
         .collect();
-    let is_gone = !new.exists && (now.exists || now.is_last_good);
-    if is_gone {
-        let message = "the file is gone; what was in force stays";
+    let had_content = now.is_last_good || (now.exists && !now.is_blank());
+    // An editor that writes in place leaves an empty file for a moment, or for good when the disk is full.
+    let loss = match new {
+        new if !new.exists => Some("the file is gone; what was in force stays"),
+        new if new.is_blank() => Some("the file is empty; what was in force stays"),
+        _ => None,
+    };
+    if let Some(message) = loss.filter(|_| had_content) {
         return Verdict::Keep(vec![Issue::new(Severity::Error, "", message)]);
     }
     if !worse.is_empty() {
@@ -263,6 +268,9 @@ impl ConfigActor {
     fn watch(&mut self, ctx: &mut Context<Self>) {
         if !self.is_watching() {
             self.watch = None;
+            if let Some(settling) = self.settling.take() {
+                settling.cancel();
+            }
             return;
         }
         let files = watch::files(&self.args.paths, &self.now());

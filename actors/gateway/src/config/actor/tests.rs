@@ -151,6 +151,14 @@ fn what_is_worse_is_kept_out() {
         matches!(verdict(&now, &Home::new()), Verdict::Keep(_)),
         "the file is gone"
     );
+    for blank in ["", " \n"] {
+        let new = Home::with(blank);
+        assert!(matches!(verdict(&now, &new), Verdict::Keep(_)), "cut off");
+        assert!(matches!(
+            verdict(&new, &Home::with("")),
+            Verdict::Same | Verdict::Take
+        ));
+    }
 }
 
 #[test]
