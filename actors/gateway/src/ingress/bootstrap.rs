@@ -9,16 +9,13 @@ use axum::http::HeaderValue;
 use axum::http::header;
 use axum::response::IntoResponse;
 use axum::response::Response;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use openclaw_protocol::AgentId;
 use openclaw_protocol::Config;
 use serde_json::Value;
 use serde_json::json;
-use sha2::Digest;
-use sha2::Sha256;
 
 use super::caller::caller;
+use super::document;
 use super::page::not_found;
 use crate::services::Services;
 
@@ -77,38 +74,13 @@ pub(super) fn config(services: &Services, request: &Request, base: &str) -> Resp
     .into_response()
 }
 
-/// Puts what a page needs into its HTML, and allows just that script.
+/// The HTML of a page, with what it needs.
 pub(super) fn html(services: &Services, text: &str, base: &str) -> Response {
     let config = services.configuration();
     let name = assistant(&config, "name").unwrap_or_else(|| "Assistant".to_owned());
     let avatar = assistant(&config, "avatar").unwrap_or_else(|| "A".to_owned());
-    let script = format!(
-        "window.__OPENCLAW_CONTROL_UI_BASE_PATH__={};window.__OPENCLAW_ASSISTANT_NAME__={};\
-         window.__OPENCLAW_ASSISTANT_AVATAR__={};",
-        literal(base),
-        literal(&name),
-        literal(&avatar)
-    );
-    let mut page = match text.find("</head>") {
-        Some(at) => {
-            let (head, rest) = text.split_at(at);
-            format!("{head}<script>{script}</script>{rest}")
-        }
-        None => format!("<script>{script}</script>{text}"),
-    };
-    if let Some(at) = page.find("<html") {
-        let attributes = format!(
-            " data-openclaw-control-ui-base-path=\"{}\" data-openclaw-terminal-enabled=\"false\"",
-            base.replace(['"', '<', '&'], "")
-        );
-        page.insert_str(at + "<html".len(), &attributes);
-    }
-    let hash = STANDARD.encode(Sha256::digest(script.as_bytes()));
-    let policy = format!(
-        "default-src 'self'; script-src 'self' 'sha256-{hash}'; style-src 'self' 'unsafe-inline'; \
-         img-src 'self' data: blob: https:; font-src 'self' data:; connect-src 'self' ws: wss:; \
-         object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
-    );
+    let page = document::dress(text, base, &name, &avatar);
+    let policy = document::policy(&page);
     let mut response = page.into_response();
     let headers = response.headers_mut();
     let kind = HeaderValue::from_static("text/html; charset=utf-8");
@@ -118,11 +90,6 @@ pub(super) fn html(services: &Services, text: &str, base: &str) -> Response {
         headers.insert(header::CONTENT_SECURITY_POLICY, policy);
     }
     response
-}
-
-/// A text as a script reads it; what could end the script is escaped.
-fn literal(text: &str) -> String {
-    json!(text).to_string().replace('<', "\\u003c")
 }
 
 /// An agent's picture, or what is known of it.

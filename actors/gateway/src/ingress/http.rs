@@ -44,6 +44,7 @@ use self::moving::Moved;
 use self::moving::Moving;
 use super::bind::BindError;
 use super::bind::Plan;
+use super::leaving::Left;
 use super::routes;
 use super::tls::Encryption;
 use crate::services::Services;
@@ -135,6 +136,7 @@ struct Door {
     peer: PeerAddress,
     /// Whether a request has come.
     has_asked: Arc<AtomicBool>,
+    left: Left,
 }
 
 impl hyper::service::Service<hyper::Request<Incoming>> for Door {
@@ -145,6 +147,7 @@ impl hyper::service::Service<hyper::Request<Incoming>> for Door {
     fn call(&self, mut request: hyper::Request<Incoming>) -> Self::Future {
         self.has_asked.store(true, Ordering::Relaxed);
         request.extensions_mut().insert(self.peer);
+        request.extensions_mut().insert(self.left.clone());
         TowerToHyperService::new(self.router.clone()).call(request)
     }
 }
@@ -200,14 +203,17 @@ impl HttpListener {
         };
         drop(stream.set_nodelay(true));
         let has_asked = Arc::new(AtomicBool::new(false));
+        let left = Left::default();
         let door = Door {
             router: self.router.clone(),
             peer: PeerAddress(peer),
             has_asked: Arc::clone(&has_asked),
+            left: left.clone(),
         };
         let open = Open::new(&self.args.services, place);
         self.served += 1;
         let encryption = self.encryption.clone();
+        let services = Arc::clone(&self.args.services);
         let serving = async move {
             let served = match encryption {
                 None => serve(stream, door).await,
@@ -223,6 +229,7 @@ impl HttpListener {
             if let Err(error) = served {
                 tracing::debug!(%peer, %error, "an HTTP connection ended early");
             }
+            left.end(&services).await;
             drop(open);
         };
         let task = Task::new(format!("connection-{}", self.served)).kind("http.connection");

@@ -24,6 +24,7 @@ use serde_json::json;
 
 use super::body;
 use super::caller::caller;
+use super::leaving::Left;
 use super::principal::Principal;
 use super::routes::not_allowed;
 use super::routes::refuse;
@@ -102,12 +103,15 @@ pub(super) async fn answer(
         Ok(asked) => asked,
         Err(refusal) => return Ok(refusal),
     };
-    let services = Arc::clone(services);
+    let caller = Caller {
+        services: Arc::clone(services),
+        principal,
+        headers: parts.headers,
+        left: parts.extensions.get::<Left>().cloned().unwrap_or_default(),
+    };
     Ok(match interface {
-        Interface::Chat => chat::answer(services, principal, &parts.headers, &asked).await,
-        Interface::Responses => {
-            responses::answer(services, principal, &parts.headers, &asked).await
-        }
+        Interface::Chat => chat::answer(caller, &asked).await,
+        Interface::Responses => responses::answer(caller, &asked).await,
         _ => {
             let message = "no embedding provider is configured";
             refuse(
@@ -209,6 +213,28 @@ fn session(headers: &HeaderMap, asked: &Value, agent: &str, kind: &str) -> Strin
     }
 }
 
+/// Whose request it is.
+struct Caller {
+    services: Arc<Services>,
+    principal: Arc<Principal>,
+    headers: HeaderMap,
+    left: Left,
+}
+
+impl Caller {
+    /// The run that was asked for.
+    fn run(self, agent: String, session: String, prompt: prompt::Prompt) -> run::Run {
+        run::start(Asked {
+            services: self.services,
+            principal: self.principal,
+            agent,
+            session,
+            prompt,
+            left: self.left,
+        })
+    }
+}
+
 /// What a run is started with.
 struct Asked {
     services: Arc<Services>,
@@ -216,6 +242,7 @@ struct Asked {
     agent: String,
     session: String,
     prompt: prompt::Prompt,
+    left: Left,
 }
 
 fn failed(status: StatusCode, kind: &str, message: &str) -> Response {

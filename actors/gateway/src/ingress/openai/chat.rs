@@ -1,11 +1,9 @@
 //! `/v1/chat/completions`.
 
 use std::convert::Infallible;
-use std::sync::Arc;
 
 use axum::Json;
 use axum::body::Body;
-use axum::http::HeaderMap;
 use axum::http::StatusCode;
 use axum::http::header;
 use axum::response::IntoResponse;
@@ -15,7 +13,7 @@ use futures_util::stream;
 use serde_json::Value;
 use serde_json::json;
 
-use super::Asked;
+use super::Caller;
 use super::agent;
 use super::failed;
 use super::prompt;
@@ -25,8 +23,6 @@ use super::run::Failure;
 use super::run::Piece;
 use super::session;
 use crate::ingress::body::invalid;
-use crate::ingress::principal::Principal;
-use crate::services::Services;
 use crate::services::now_ms;
 
 /// What a client gets when the agent had nothing to say.
@@ -41,17 +37,12 @@ pub(super) struct Head {
     pub(super) with_usage: bool,
 }
 
-pub(super) async fn answer(
-    services: Arc<Services>,
-    principal: Arc<Principal>,
-    headers: &HeaderMap,
-    asked: &Value,
-) -> Response {
+pub(super) async fn answer(caller: Caller, asked: &Value) -> Response {
     let prompt = match prompt::of_chat(asked) {
         Ok(prompt) => prompt,
         Err(problem) => return invalid(&problem),
     };
-    let agent = match agent(&services, headers, asked) {
+    let agent = match agent(&caller.services, &caller.headers, asked) {
         Ok(agent) => agent,
         Err(refusal) => return *refusal,
     };
@@ -66,14 +57,8 @@ pub(super) async fn answer(
         created: now_ms() / 1000,
         with_usage: with_usage.and_then(Value::as_bool).unwrap_or(false),
     };
-    let session = session(headers, asked, &agent, "openai");
-    let run = run::start(Asked {
-        services,
-        principal,
-        agent,
-        session,
-        prompt,
-    });
+    let session = session(&caller.headers, asked, &agent, "openai");
+    let run = caller.run(agent, session, prompt);
     if asked.get("stream").and_then(Value::as_bool) != Some(true) {
         return match run.end().await {
             Ok(end) => Json(whole(&head, &end)).into_response(),

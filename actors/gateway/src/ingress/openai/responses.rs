@@ -1,9 +1,7 @@
 //! `/v1/responses`.
 
-use std::sync::Arc;
 
 use axum::Json;
-use axum::http::HeaderMap;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use axum::response::Response;
@@ -12,7 +10,7 @@ use futures_util::stream;
 use serde_json::Value;
 use serde_json::json;
 
-use super::Asked;
+use super::Caller;
 use super::agent;
 use super::chat::SILENCE;
 use super::chat::events;
@@ -24,8 +22,6 @@ use super::run::Failure;
 use super::run::Piece;
 use super::session;
 use crate::ingress::body::invalid;
-use crate::ingress::principal::Principal;
-use crate::services::Services;
 use crate::services::now_ms;
 
 /// One answer while it is told.
@@ -39,17 +35,12 @@ pub(super) struct Teller {
     text: String,
 }
 
-pub(super) async fn answer(
-    services: Arc<Services>,
-    principal: Arc<Principal>,
-    headers: &HeaderMap,
-    asked: &Value,
-) -> Response {
+pub(super) async fn answer(caller: Caller, asked: &Value) -> Response {
     let prompt = match prompt::of_responses(asked) {
         Ok(prompt) => prompt,
         Err(problem) => return invalid(&problem),
     };
-    let agent = match agent(&services, headers, asked) {
+    let agent = match agent(&caller.services, &caller.headers, asked) {
         Ok(agent) => agent,
         Err(refusal) => return *refusal,
     };
@@ -58,14 +49,8 @@ pub(super) async fn answer(
         .and_then(Value::as_str)
         .unwrap_or("openclaw");
     let mut teller = Teller::new(model, now_ms() / 1000);
-    let session = session(headers, asked, &agent, "openresponses");
-    let run = run::start(Asked {
-        services,
-        principal,
-        agent,
-        session,
-        prompt,
-    });
+    let session = session(&caller.headers, asked, &agent, "openresponses");
+    let run = caller.run(agent, session, prompt);
     if asked.get("stream").and_then(Value::as_bool) != Some(true) {
         return match run.end().await {
             Ok(end) => Json(teller.whole("completed", Some(&end))).into_response(),

@@ -14,6 +14,7 @@ use serde_json::json;
 use tokio::sync::watch;
 
 use super::Asked;
+use crate::ingress::leaving::Reader;
 use crate::method;
 use crate::method::Answer;
 use crate::method::Call;
@@ -24,6 +25,7 @@ use crate::services::now_ms;
 pub(super) struct Run {
     text: watch::Receiver<Arc<str>>,
     end: BoxFuture<'static, Answer>,
+    reader: Reader,
 }
 
 /// How a run ended.
@@ -73,8 +75,10 @@ pub(super) fn start(asked: Asked) -> Run {
         agent,
         session,
         prompt,
+        left,
     } = asked;
     let run_id = uuid::Uuid::new_v4().to_string();
+    let reader = Reader::new(RunId::from(run_id.as_str()), left);
     let text = services
         .hub
         .follow_text(&RunId::from(run_id.as_str()), now_ms());
@@ -107,7 +111,7 @@ pub(super) fn start(asked: Asked) -> Run {
         Outcome::Now(answer) => Box::pin(async move { answer }),
         Outcome::Later { deadline, future } => Box::pin(within(deadline, future)),
     };
-    Run { text, end }
+    Run { text, end, reader }
 }
 
 async fn within(deadline: Duration, future: BoxFuture<'static, Answer>) -> Answer {
@@ -119,8 +123,10 @@ async fn within(deadline: Duration, future: BoxFuture<'static, Answer>) -> Answe
 
 impl Run {
     /// Waits for the end.
-    pub(super) async fn end(self) -> Result<End, Failure> {
-        ended(self.end.await)
+    pub(super) async fn end(mut self) -> Result<End, Failure> {
+        let answer = self.end.await;
+        self.reader.done();
+        ended(answer)
     }
 
     /// The text as it comes, and then the end.
@@ -128,6 +134,7 @@ impl Run {
         let following = Following {
             text: self.text,
             end: Some(self.end),
+            reader: self.reader,
             sent: String::new(),
             ready: VecDeque::new(),
         };
@@ -143,6 +150,7 @@ struct Following {
     end: Option<BoxFuture<'static, Answer>>,
     sent: String,
     ready: VecDeque<Piece>,
+    reader: Reader,
 }
 
 impl Following {
@@ -163,6 +171,7 @@ impl Following {
                 }
                 answer = end => {
                     self.end = None;
+                    self.reader.done();
                     let ended = ended(answer);
                     if let Ok(end) = &ended
                         && let Some(rest) = rest(&self.sent, &end.text)
