@@ -4,10 +4,12 @@
 //! from the protocol's table of methods and from nowhere else; what is not in the table can't be
 //! called by anyone.
 
+mod absent;
 mod account;
 mod agent;
 mod agent_files;
 mod agents;
+mod channel_pairing;
 mod channels;
 mod chat;
 mod commands;

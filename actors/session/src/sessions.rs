@@ -35,6 +35,8 @@ pub use self::history::History;
 pub use self::history::Preview;
 pub use self::list::Filter;
 pub use self::list::Listed;
+pub use crate::turns::LaneLoad;
+pub use crate::turns::Load;
 
 /// How long a change may take; a turn in the way is ended, which takes milliseconds.
 const CHANGE: Duration = Duration::from_secs(15);
@@ -60,6 +62,11 @@ pub enum SessionError {
 impl Sessions {
     pub fn new(deps: Arc<Deps>) -> Self {
         Self { deps }
+    }
+
+    /// How the places for turns are taken.
+    pub fn load(&self) -> Load {
+        self.deps.shared.turns.load()
     }
 
     /// The run a session works on.

@@ -27,6 +27,30 @@ pub(crate) struct Permit {
     lane: Arc<str>,
 }
 
+/// How the places for turns are taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Load {
+    /// Places in all.
+    pub limit: usize,
+    /// How many of them one lane may have.
+    pub share: usize,
+    /// Places in use.
+    pub taken: usize,
+    /// The lanes that have or want one, by name.
+    pub lanes: Vec<LaneLoad>,
+}
+
+/// One lane's part of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LaneLoad {
+    /// The account, or what stands for it.
+    pub name: String,
+    /// Turns at work.
+    pub running: usize,
+    /// Turns that wait.
+    pub waiting: usize,
+}
+
 struct Places {
     limit: usize,
     taken: usize,
@@ -66,6 +90,24 @@ impl Turns {
         places.share = (limit.saturating_mul(3) / 4).max(1);
         drop(places);
         self.hand_out();
+    }
+
+    /// How the places are taken.
+    pub(crate) fn load(&self) -> Load {
+        let places = self.places();
+        let lane = |(name, lane): (&Arc<str>, &Lane)| LaneLoad {
+            name: name.to_string(),
+            running: lane.running,
+            waiting: lane.waiting.len(),
+        };
+        let mut lanes: Vec<LaneLoad> = places.lanes.iter().map(lane).collect();
+        lanes.sort_by(|a, b| a.name.cmp(&b.name));
+        Load {
+            limit: places.limit,
+            share: places.share,
+            taken: places.taken,
+            lanes,
+        }
     }
 
     fn places(&self) -> MutexGuard<'_, Places> {

@@ -189,6 +189,22 @@ impl Book {
         }
     }
 
+    /// Whether a token alone lets a page read its own settings: it has no key to show over plain HTTP.
+    pub fn lets_read(&self, token: &str) -> bool {
+        let role = "operator";
+        self.paired.values().any(|device| {
+            device.tokens.get(role).is_some_and(|known| {
+                device.has_role(role)
+                    && known.is_live()
+                    && is_same(token, known.token.expose())
+                    && known
+                        .grant()
+                        .granted_by(device.grant(role))
+                        .allows(Scope::Read)
+            })
+        })
+    }
+
     /// Notes that a device asks. A repeat is the same request; a changed one takes its place.
     pub fn request(
         &mut self,

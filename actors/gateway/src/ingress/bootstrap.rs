@@ -14,9 +14,11 @@ use openclaw_protocol::Config;
 use serde_json::Value;
 use serde_json::json;
 
+use super::caller::bearer;
 use super::caller::caller;
 use super::document;
 use super::page::not_found;
+use super::routes::text;
 use crate::services::Services;
 
 /// Where later pages ask, below the base path.
@@ -47,9 +49,12 @@ fn assistant(config: &Config, name: &str) -> Option<String> {
     own.or_else(|| ui.and_then(Value::as_str).map(str::to_owned))
 }
 
-/// The file that later pages read; for those who know the secret.
+/// The file that later pages read; for those who know the secret, and for the token of a device that may read.
 pub(super) fn config(services: &Services, request: &Request, base: &str) -> Response {
-    if let Err(refusal) = caller(services, request) {
+    // The device's token first: it is no wrong guess at the secret.
+    let shown = text(request.headers(), header::AUTHORIZATION.as_str()).and_then(bearer);
+    let is_device = shown.is_some_and(|token| services.devices.book().lets_read(token));
+    if !is_device && let Err(refusal) = caller(services, request) {
         return *refusal;
     }
     let config = services.configuration();

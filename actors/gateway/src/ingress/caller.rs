@@ -104,7 +104,8 @@ pub(super) fn caller(
     }))
 }
 
-fn bearer(value: &str) -> Option<&str> {
+/// The secret of an `Authorization` header.
+pub(super) fn bearer(value: &str) -> Option<&str> {
     let (scheme, secret) = value.trim().split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| secret.trim())
 }

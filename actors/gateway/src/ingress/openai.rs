@@ -2,6 +2,7 @@
 //! `/v1/models`, `/v1/embeddings`. Each request is a run of an agent, by the same dispatch as any other.
 
 mod chat;
+mod embeddings;
 mod prompt;
 mod responses;
 mod run;
@@ -112,15 +113,7 @@ pub(super) async fn answer(
     Ok(match interface {
         Interface::Chat => chat::answer(caller, &asked).await,
         Interface::Responses => responses::answer(caller, &asked).await,
-        _ => {
-            let message = "no embedding provider is configured";
-            refuse(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "api_error",
-                message,
-                None,
-            )
-        }
+        _ => embeddings::answer(caller, &asked).await,
     })
 }
 

@@ -35,7 +35,17 @@ pub(super) fn list(call: Call) -> Outcome {
                 .is_none_or(|query| job.name.to_lowercase().contains(query))
     };
     let mut jobs: Vec<&Job> = shown.jobs.iter().filter(is_wanted).collect();
-    jobs.sort_by_key(|job| job.state.next_run_at_ms.unwrap_or(i64::MAX));
+    if is_late {
+        jobs.retain(|job| fits(job, &call));
+    }
+    match call.text("sortBy").filter(|_| is_late) {
+        Some("name") => jobs.sort_by_key(|job| job.name.to_lowercase()),
+        Some("updatedAtMs") => jobs.sort_by_key(|job| job.updated_at_ms),
+        _ => jobs.sort_by_key(|job| job.state.next_run_at_ms.unwrap_or(i64::MAX)),
+    }
+    if is_late && call.text("sortDir") == Some("desc") {
+        jobs.reverse();
+    }
     let rows: Vec<Value> = jobs.into_iter().map(|job| row(job, &call)).collect();
     if !is_late {
         return Outcome::now(Ok(json!({ "jobs": rows })));
@@ -43,16 +53,48 @@ pub(super) fn list(call: Call) -> Outcome {
     Outcome::now(Ok(page("jobs", rows, &call, 200)))
 }
 
+/// Whether a job is among those that a page of protocol 4 wants to see.
+fn fits(job: &Job, call: &Call) -> bool {
+    let is = |name: &str, value: Option<&str>| {
+        let wanted = call.text(name).filter(|wanted| *wanted != "all");
+        wanted.is_none_or(|wanted| value == Some(wanted))
+    };
+    let state = if job.enabled { "enabled" } else { "disabled" };
+    let kind = job.schedule.get("kind").and_then(Value::as_str);
+    let last = job.state.last_status.as_deref().unwrap_or("unknown");
+    is("enabled", Some(state))
+        && is("scheduleKind", kind)
+        && is("lastRunStatus", Some(last))
+        && is("agentId", Some(&agent_of(job, call)))
+        // Conditions are not built: no job has one.
+        && is("trigger", Some("unconditional"))
+}
+
+/// Whose agent runs a job.
+fn agent_of(job: &Job, call: &Call) -> String {
+    let default = || {
+        call.services
+            .configuration()
+            .agents
+            .default_id()
+            .to_string()
+    };
+    job.agent_id.clone().unwrap_or_else(default)
+}
+
 /// One page of a list, as protocol 4 asks for it.
 fn page(name: &str, rows: Vec<Value>, call: &Call, most: u64) -> Value {
     let size = |name: &str| call.number(name).and_then(|n| usize::try_from(n).ok());
     let total = rows.len();
+    // Pages with the same revision are pages of the same list.
+    let revision = state_file::hash(&json!(rows).to_string());
     let offset = size("offset").unwrap_or(0);
     let limit = size("limit").unwrap_or(usize::try_from(most).unwrap_or(usize::MAX));
     let rows: Vec<Value> = rows.into_iter().skip(offset).take(limit).collect();
     let next = offset + rows.len();
     let has_more = next < total;
     let mut answer = json!({
+        "snapshotRevision": format!("sha256:{revision}"),
         "total": total,
         "offset": offset,
         "limit": limit,
@@ -82,18 +124,14 @@ fn row(job: &Job, call: &Call) -> Value {
             "configRevision".to_owned(),
             json!(format!("sha256:{revision}")),
         );
-        if let Some(next) = job.state.next_run_at_ms {
-            row.insert("nextRunAtMs".to_owned(), json!(next));
+        let state = &job.state;
+        row.insert("nextRunAtMs".to_owned(), json!(state.next_run_at_ms));
+        row.insert("lastRunAtMs".to_owned(), json!(state.last_run_at_ms));
+        row.insert("lastRunStatus".to_owned(), json!(state.last_status));
+        if let Some(since) = state.running_at_ms {
+            row.insert("runningAtMs".to_owned(), json!(since));
         }
-        let agent = job.agent_id.clone();
-        let agent = agent.unwrap_or_else(|| {
-            call.services
-                .configuration()
-                .agents
-                .default_id()
-                .to_string()
-        });
-        row.insert("effectiveAgentId".to_owned(), json!(agent));
+        row.insert("effectiveAgentId".to_owned(), json!(agent_of(job, call)));
     }
     row
 }

@@ -21,6 +21,30 @@ pub(super) fn health(call: Call) -> Outcome {
     Outcome::now(Ok(snapshot(&call.services)))
 }
 
+/// Who has the places for turns, and who waits for one.
+pub(super) fn lanes(call: Call) -> Outcome {
+    let load = call.services.sessions.load();
+    let waiting: usize = load.lanes.iter().map(|lane| lane.waiting).sum();
+    let mut lanes = vec![json!({
+        "lane": "turns",
+        "activeCount": load.taken,
+        "queuedCount": waiting,
+        "maxConcurrent": load.limit,
+    })];
+    lanes.extend(load.lanes.iter().map(|lane| {
+        json!({
+            "lane": lane.name,
+            "activeCount": lane.running,
+            "queuedCount": lane.waiting,
+            "maxConcurrent": load.share,
+            "group": "turns",
+            "groupActive": load.taken,
+            "groupBudget": load.limit,
+        })
+    }));
+    Outcome::now(Ok(json!({ "lanes": lanes })))
+}
+
 pub(super) fn presence(call: Call) -> Outcome {
     Outcome::now(Ok(call.services.presence.list(now_ms())))
 }

@@ -2,6 +2,7 @@
 
 use openclaw_protocol::ErrorShape;
 use openclaw_session::entry;
+use openclaw_session::sessions::Listed;
 use serde_json::Value;
 use serde_json::json;
 
@@ -53,8 +54,18 @@ pub(super) fn environments(_call: Call) -> Outcome {
 pub(super) fn tasks(call: Call) -> Outcome {
     Outcome::later(async move {
         let listed = call.services.sessions.list(&Default::default()).await;
-        let running = listed.iter().filter_map(|listed| {
-            let run_id = listed.active_run.as_ref()?;
+        let of_session = call.text("sessionKey");
+        let of_agent = call.text("agentId");
+        let is_wanted = |listed: &&Listed| {
+            of_session.is_none_or(|key| key == listed.key.as_str())
+                && of_agent.is_none_or(|agent| agent == listed.key.agent().as_str())
+        };
+        // What is over is in the transcripts, not here.
+        let running = listed.iter().filter(is_wanted).filter_map(|listed| {
+            let run_id = listed
+                .active_run
+                .as_ref()
+                .filter(|_| wants_running(&call))?;
             Some(json!({
                 "id": run_id,
                 "runtime": "cli",
@@ -65,8 +76,16 @@ pub(super) fn tasks(call: Call) -> Outcome {
                 "updatedAt": entry::updated_at(&listed.entry),
             }))
         });
-        Ok::<_, ErrorShape>(json!({ "tasks": running.collect::<Vec<_>>(), "nextCursor": null }))
+        Ok::<_, ErrorShape>(json!({ "tasks": running.collect::<Vec<_>>() }))
     })
+}
+
+fn wants_running(call: &Call) -> bool {
+    match call.params.get("status") {
+        Some(Value::String(status)) => status == "running",
+        Some(Value::Array(wanted)) => wanted.iter().any(|status| status == "running"),
+        _ => true,
+    }
 }
 
 /// Nobody is told apart by an account of their own: whoever holds the secret is the owner.

@@ -40,6 +40,19 @@ pub(super) fn talk_config(call: Call) -> Outcome {
     Outcome::now(Ok(json!({ "config": shown })))
 }
 
+/// No provider of speech is built in, so none is ready.
+pub(super) fn talk_catalog(_call: Call) -> Outcome {
+    let nobody = json!({ "ready": false, "providers": [] });
+    Outcome::now(Ok(json!({
+        "modes": [],
+        "transports": [],
+        "brains": [],
+        "speech": nobody,
+        "transcription": nobody,
+        "realtime": nobody,
+    })))
+}
+
 pub(super) fn tts_status(call: Call) -> Outcome {
     let prefs = call
         .services

@@ -2,8 +2,17 @@
 
 use super::super::Method;
 use super::super::row::ANYTHING;
+use super::super::row::admin;
+use super::super::row::approvals;
+use super::super::row::hidden;
 use super::super::row::late;
+use super::super::row::pairing;
 use super::super::row::read;
+use crate::shape::Shape;
+use crate::shape::TEXT;
+use crate::shape::open;
+use crate::shape::opt;
+use crate::shape::req;
 
 pub(super) const ROWS: &[Method] = &[
     late(read("environments.list", ANYTHING)),
@@ -12,4 +21,31 @@ pub(super) const ROWS: &[Method] = &[
     late(read("users.prefs.get", ANYTHING)),
     late(read("plugins.uiDescriptors", ANYTHING)),
     late(read("plugins.list", ANYTHING)),
+    late(pairing("channels.pairing.list", ANYTHING)),
+    late(admin(
+        "channels.pairing.approve",
+        open(&[
+            req("channel", TEXT),
+            req("accountId", TEXT),
+            req("requestId", TEXT),
+            opt("notify", Shape::Bool),
+        ]),
+    )),
+    late(read("diagnostics.lanes", ANYTHING)),
+    // What is not built here: the page asks all the same, and an empty answer is the true one. The
+    // greeting doesn't name it.
+    hidden(late(read("plugins.catalog.browse", ANYTHING))),
+    hidden(late(read("sessions.observer.visibility", ANYTHING))),
+    hidden(late(read("sessions.branches.list", ANYTHING))),
+    hidden(late(read("sessions.companion.state", ANYTHING))),
+    hidden(late(read("progressCard.get", ANYTHING))),
+    hidden(late(read("skills.library.list", ANYTHING))),
+    hidden(late(read("skills.search", ANYTHING))),
+    hidden(late(read("themes.list", ANYTHING))),
+    hidden(late(read("worktrees.list", ANYTHING))),
+    hidden(late(read("tools.github.status", ANYTHING))),
+    hidden(late(read("webSearch.status", ANYTHING))),
+    hidden(late(read("doctor.memory.status", ANYTHING))),
+    hidden(late(approvals("approval.history", ANYTHING))),
+    hidden(late(approvals("openclaw.approval.list", ANYTHING))),
 ];

@@ -25,6 +25,7 @@ pub(super) const ROWS: &[Method] = &[
         "talk.config",
         open(&[opt("includeSecrets", Shape::Bool)]),
     )),
+    late(read("talk.catalog", ANYTHING)),
     read("tts.status", ANYTHING),
     read("tts.providers", ANYTHING),
     write("tts.enable", ANYTHING),

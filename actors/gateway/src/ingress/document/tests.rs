@@ -13,7 +13,9 @@ fn a_page_is_told_its_base_path_and_finds_its_files_from_every_depth() {
     let page = dress(PAGE, "/ui", "Tea", "T");
     assert!(page.contains("__OPENCLAW_CONTROL_UI_BASE_PATH__=\"/ui\""));
     assert!(page.contains("<html data-openclaw-control-ui-base-path=\"/ui\""));
-    assert!(page.contains("href=\"/ui/favicon.svg\"") && page.contains("src=\"/ui/assets/index.js\""));
+    assert!(
+        page.contains("href=\"/ui/favicon.svg\"") && page.contains("src=\"/ui/assets/index.js\"")
+    );
     assert!(dress(PAGE, "", "Tea", "T").contains("src=\"/assets/index.js\""));
 }
 
@@ -26,7 +28,10 @@ fn just_the_scripts_that_stand_in_it_may_run() {
     let policy = policy(&page);
     assert_eq!(policy.matches("'sha256-").count(), 2, "{policy}");
     // What `printf '\n  first();\n' | openssl dgst -sha256 -binary | base64` says.
-    assert!(policy.contains("'sha256-bzLM3OgCE17KC7HpmA6C513GH6fBxSjYSTDRU9/0Fe0='"), "{policy}");
+    assert!(
+        policy.contains("'sha256-bzLM3OgCE17KC7HpmA6C513GH6fBxSjYSTDRU9/0Fe0='"),
+        "{policy}"
+    );
 }
 
 #[test]

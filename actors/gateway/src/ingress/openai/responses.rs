@@ -1,6 +1,5 @@
 //! `/v1/responses`.
 
-
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
