@@ -3,6 +3,8 @@
 use openclaw_support::client::Client;
 use openclaw_support::client::Hello;
 use openclaw_support::client::Refusal;
+use openclaw_support::client::http;
+use openclaw_support::client::http_with;
 use openclaw_support::device::Device;
 use serde_json::Value;
 use serde_json::json;
@@ -142,6 +144,15 @@ async fn a_device_from_elsewhere_waits_for_an_approval() {
     // Tokens are for the files and their owners only.
     let token = client.hello["auth"]["deviceToken"].as_str().unwrap();
     assert!(!listed.to_string().contains(token));
+    // A page reads its settings with it, and as often as it likes; nothing else takes it over HTTP.
+    let bearer = format!("Bearer {token}");
+    let headers = [("authorization", bearer.as_str())];
+    for _ in 0..12 {
+        let settings = http(house.address, "GET", "/control-ui-config.json", &headers).await;
+        assert_eq!(settings.status, 200, "{}", settings.body);
+    }
+    let invoked = http_with(house.address, "POST", "/tools/invoke", &headers, "{}").await;
+    assert_eq!(invoked.status, 401);
 }
 
 #[tokio::test]

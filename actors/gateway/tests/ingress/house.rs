@@ -35,8 +35,10 @@ use openclaw_provider::ModelRequest;
 use openclaw_provider::ModelStream;
 use openclaw_provider::NoLease;
 use openclaw_provider::Want;
+use openclaw_runtime::ChildSpec;
 use openclaw_runtime::Directory;
 use openclaw_runtime::Root;
+use openclaw_runtime::Strategy;
 use openclaw_session::Deps;
 use openclaw_session::Events;
 use openclaw_session::Folders;
@@ -259,6 +261,7 @@ impl House {
             now_ms: 0,
             local: &[],
         }));
+        let providers = openclaw_provider::specs(&catalogue);
         let log = dir.path().join("gateway.log");
         let services = Services::new(Parts {
             directory: directory.clone(),
@@ -287,6 +290,7 @@ impl House {
             openclaw_gateway::cron::Scheduler::spec(Arc::clone(&services)),
             openclaw_gateway::node::spec(),
             ingress::spec(&services, &listening),
+            ChildSpec::supervisor("providers", Strategy::OneForOne, providers),
         ];
         directory.watch_closely(true);
         let calm = Calm(directory.clone());

@@ -2,8 +2,12 @@
 
 use openclaw_support::client::http;
 use openclaw_support::client::http_with;
+use openclaw_support::model::FakeModel;
+use openclaw_support::model::KEY;
 use serde_json::Value;
 use serde_json::json;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
 
 use crate::house::House;
 use crate::house::Line;
@@ -54,10 +58,84 @@ async fn they_are_off_until_somebody_turns_them_on() {
     .await;
     assert_eq!(models.json()["data"][2]["id"], "openclaw/main");
     let embeddings = post(&house, "/v1/embeddings", &json!({ "input": "x" })).await;
+    let error = &embeddings.json()["error"];
     assert_eq!(
-        (embeddings.status, &embeddings.json()["error"]["type"]),
-        (500, &json!("api_error"))
+        (embeddings.status, &error["type"]),
+        (501, &json!("api_error"))
     );
+    let message = error["message"].as_str().unwrap();
+    assert!(message.contains("OPENAI_API_KEY"), "{message}");
+}
+
+#[tokio::test]
+async fn vectors_are_asked_for_in_openai_s_words() {
+    let model = FakeModel::start().await;
+    let provider = json!({ "baseUrl": format!("{}/v1", model.base_url()), "apiKey": KEY });
+    let mut settings = on();
+    settings["agents"] = json!({ "defaults": { "memorySearch": { "provider": "openai" } } });
+    settings["models"] = json!({ "providers": { "openai": provider } });
+    let house = House::with(settings).await;
+    let asked = json!({ "model": "openclaw", "input": ["tea", "milk"], "dimensions": 4 });
+    let answer = post(&house, "/v1/embeddings", &asked).await;
+    let answer = (answer.status, answer.json());
+    assert_eq!(answer.0, 200, "{answer:?}");
+    let rows = answer.1["data"].as_array().unwrap();
+    assert_eq!(rows.len(), 2);
+    assert_eq!(rows[1]["index"], 1);
+    let vector = rows[0]["embedding"].as_array().unwrap();
+    assert_eq!(vector.len(), 4);
+    assert!(answer.1["usage"]["total_tokens"].as_u64() > Some(0));
+    let packed = json!({ "input": "tea", "dimensions": 4, "encoding_format": "base64" });
+    let packed = post(&house, "/v1/embeddings", &packed).await.json();
+    let packed = packed["data"][0]["embedding"].as_str().unwrap();
+    // Four numbers of four bytes.
+    assert_eq!(packed.len(), 24, "{packed}");
+    for wrong in [
+        json!({ "input": [1, 2] }),
+        json!({ "input": [] }),
+        json!({ "input": "x", "dimensions": 0 }),
+        json!({ "input": "x", "encoding_format": "hex" }),
+    ] {
+        let answer = post(&house, "/v1/embeddings", &wrong).await;
+        assert_eq!(answer.status, 400, "{wrong}: {}", answer.body);
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_ends_its_run() {
+    let house = House::with(on()).await;
+    let chat = json!({ "messages": [{ "role": "user", "content": "hello" }] });
+    let response = json!({ "input": "hello" });
+    for (path, body) in [("/v1/chat/completions", chat), ("/v1/responses", response)] {
+        for streams in [true, false] {
+            let mut watcher = house.client(3, 3).await;
+            house.script.then(Line::Hang("half"));
+            let mut body = body.clone();
+            body["stream"] = json!(streams);
+            let body = body.to_string();
+            let mut client = TcpStream::connect(house.address).await.unwrap();
+            let head = format!(
+                "POST {path} HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {TOKEN}\r\n\
+                 content-length: {}\r\n\r\n",
+                house.address,
+                body.len()
+            );
+            client.write_all((head + &body).as_bytes()).await.unwrap();
+            let is_half = |payload: &Value| {
+                payload["stream"] == "assistant" && payload["data"]["text"] == "half"
+            };
+            let begun = watcher.event_where("agent", is_half).await;
+            drop(client);
+            let run = begun["payload"]["runId"].as_str().unwrap().to_owned();
+            let events = watcher.run_events(&run).await;
+            let end = &events.last().unwrap()["payload"];
+            assert_eq!(
+                (&end["state"], &end["stopReason"]),
+                (&json!("aborted"), &json!("left")),
+                "{path} {streams}: {end}"
+            );
+        }
+    }
 }
 
 #[tokio::test]
@@ -216,6 +294,9 @@ async fn another_page_gets_what_it_needs_and_nothing_outside_its_folder() {
             "{}",
             page.body
         );
+        let headers = ["x-content-type-options", "x-frame-options", "cache-control"];
+        let headers = headers.map(|name| page.header(name).unwrap_or_default());
+        assert_eq!(headers, ["nosniff", "DENY", "no-cache"], "{path}");
         let policy = page.header("content-security-policy").unwrap();
         assert!(
             policy.contains("'sha256-") && policy.contains("frame-ancestors 'none'"),
@@ -238,9 +319,9 @@ async fn another_page_gets_what_it_needs_and_nothing_outside_its_folder() {
     assert_eq!(asked.status, 401);
     let bearer = format!("Bearer {TOKEN}");
     let known = [("authorization", bearer.as_str())];
-    let known = http(house.address, "GET", "/ui/control-ui-config.json", &known)
-        .await
-        .json();
+    let known = http(house.address, "GET", "/ui/control-ui-config.json", &known).await;
+    assert_eq!(known.header("cache-control"), Some("no-store"));
+    let known = known.json();
     assert_eq!(
         (&known["basePath"], &known["assistantAgentId"]),
         (&json!("/ui"), &json!("main"))
