@@ -1,12 +1,19 @@
 //! `nodes`: the devices that offer their abilities.
 
+mod invoke;
+
 use clap::Subcommand;
 use serde_json::Value;
 use serde_json::json;
 
+use self::invoke::InvokeArgs;
+use self::invoke::RunArgs;
 use super::RemoteArgs;
 use super::health::string;
+use crate::client::Client;
+use crate::error::CommandError;
 use crate::error::CommandResult;
+use crate::error::Kind;
 use crate::render;
 use crate::render::Table;
 use crate::render::Terminal;
@@ -39,6 +46,20 @@ enum NodesCommand {
     Approve(OneArgs),
     /// Don't let a node in.
     Reject(OneArgs),
+    /// Show what is known of a node, and what it may be asked.
+    Describe(NodeArgs),
+    /// Have a node do something.
+    Invoke(InvokeArgs),
+    /// Run a program on a node, after whoever may has allowed it.
+    Run(RunArgs),
+}
+
+#[derive(Debug, clap::Args)]
+struct NodeArgs {
+    /// The node: its id, the beginning of it, or its name.
+    node: String,
+    #[command(flatten)]
+    remote: RemoteArgs,
 }
 
 #[derive(Debug, clap::Args)]
@@ -69,6 +90,20 @@ pub(crate) async fn run(args: &NodesArgs, shell: &Shell) -> CommandResult {
         }
         NodesCommand::Approve(args) => decide("node.pair.approve", "let in", args, shell).await?,
         NodesCommand::Reject(args) => decide("node.pair.reject", "refused", args, shell).await?,
+        NodesCommand::Describe(args) => {
+            let mut client = args.remote.connect(shell).await?;
+            let id = find(&mut client, &args.node, &args.remote).await?;
+            let params = json!({ "nodeId": id });
+            let node = client
+                .call("node.describe", &params, args.remote.timeout())
+                .await?;
+            client.close().await;
+            shell
+                .terminal
+                .show(&node, |terminal| described(&node, terminal))?;
+        }
+        NodesCommand::Invoke(args) => invoke::invoke(args, shell).await?,
+        NodesCommand::Run(args) => invoke::run(args, shell).await?,
     }
     Ok(())
 }
@@ -83,6 +118,63 @@ async fn ask(
     let answer = client.call(method, &params, remote.timeout()).await?;
     client.close().await;
     Ok(answer)
+}
+
+/// The id of a node that is named by its id, the beginning of it, or its name.
+async fn find(client: &mut Client, named: &str, remote: &RemoteArgs) -> CommandResult<String> {
+    let listed = client
+        .call("node.list", &json!({}), remote.timeout())
+        .await?;
+    let nodes = listed.get("nodes").and_then(Value::as_array);
+    let known: Vec<(String, String)> = nodes
+        .into_iter()
+        .flatten()
+        .map(|node| (string(node, "nodeId"), string(node, "displayName")))
+        .collect();
+    let exact = known.iter().filter(|(id, _)| id == named);
+    let like = known.iter().filter(|(id, name)| {
+        name.eq_ignore_ascii_case(named) || (named.len() >= 6 && id.starts_with(named))
+    });
+    let mut found: Vec<&String> = exact.map(|(id, _)| id).collect();
+    if found.is_empty() {
+        found = like.map(|(id, _)| id).collect();
+    }
+    match found.as_slice() {
+        [id] => Ok((*id).clone()),
+        [] => Err(
+            CommandError::new(Kind::Usage, format!("there is no node \"{named}\""))
+                .hint("see which there are: openclaw nodes status"),
+        ),
+        _ => Err(
+            CommandError::new(Kind::Usage, format!("several nodes are called \"{named}\""))
+                .hint("name one by its id: openclaw nodes status --json"),
+        ),
+    }
+}
+
+fn described(node: &Value, terminal: &Terminal) -> String {
+    let names = |list: &str| {
+        let list = node.get(list).and_then(Value::as_array);
+        let names = list.into_iter().flatten().filter_map(Value::as_str);
+        names.collect::<Vec<_>>().join(", ")
+    };
+    let state = match node.get("connected") == Some(&json!(true)) {
+        true => terminal.paint(Tone::Good, "connected"),
+        false => terminal.paint(Tone::Muted, "away"),
+    };
+    let mut lines = vec![
+        format!("{} ({state})", string(node, "displayName")),
+        format!("id: {}", string(node, "nodeId")),
+        format!(
+            "platform: {} {}",
+            string(node, "platform"),
+            string(node, "version")
+        ),
+    ];
+    for (title, list) in [("can", "caps"), ("may be asked", "commands")] {
+        lines.push(format!("{title}: {}", names(list)));
+    }
+    lines.join("\n")
 }
 
 async fn decide(method: &str, done: &str, args: &OneArgs, shell: &Shell) -> CommandResult {

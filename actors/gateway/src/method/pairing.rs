@@ -1,4 +1,4 @@
-//! `node.pair.*`: nodes that ask to be let in by name.
+//! `node.pair.*`: nodes that ask to be let in, by name or as a device.
 
 use openclaw_protocol::ErrorShape;
 use openclaw_protocol::Scope;
@@ -8,8 +8,12 @@ use subtle::ConstantTimeEq;
 
 use super::Call;
 use super::Outcome;
+use super::device;
+use crate::device::book::is_waiting;
+use crate::device::record::Pending;
 use crate::hub::Audience;
 use crate::hub::Broadcast;
+use crate::ingress::principal::Role;
 use crate::node::desk::without_token;
 use crate::services::now_ms;
 
@@ -30,11 +34,61 @@ pub(super) fn request(call: Call) -> Outcome {
 pub(super) fn list(call: Call) -> Outcome {
     Outcome::later(async move {
         let pairings = call.services.nodes.read().await.map_err(unwritten)?;
-        Ok(json!({ "pending": pairings.open(now_ms()), "paired": pairings.nodes() }))
+        let (book, now) = (call.services.devices.book(), now_ms());
+        let mut pending = pairings.open(now);
+        let devices = book.pending.values();
+        let devices = devices.filter(|request| is_node(request) && is_waiting(request, now));
+        pending.extend(devices.map(|request| {
+            json!({
+                "requestId": request.request_id, "nodeId": request.device_id,
+                "displayName": request.display_name, "platform": request.platform,
+                "remoteIp": request.remote_ip, "ts": request.ts,
+            })
+        }));
+        Ok(json!({ "pending": pending, "paired": pairings.nodes() }))
+    })
+}
+
+/// A device that asks for no more than to be a node.
+fn is_node(request: &Pending) -> bool {
+    let node = Role::Node.as_str();
+    request.role.as_deref() == Some(node) && request.roles.iter().all(|role| role == node)
+}
+
+/// The request of a device, if that is what the call is about.
+fn is_of_device(call: &Call) -> bool {
+    let id = call.text("requestId").unwrap_or_default();
+    let book = call.services.devices.book();
+    book.pending.get(id).is_some_and(is_node)
+}
+
+/// What became of a device's request, told of it as a node.
+fn as_node(outcome: Outcome) -> Outcome {
+    let Outcome::Later { deadline, future } = outcome else {
+        return outcome;
+    };
+    Outcome::within(deadline, async move {
+        let mut answer = future.await?;
+        let device = answer.get("device").cloned();
+        let id = answer
+            .pointer("/device/deviceId")
+            .or(answer.get("deviceId"));
+        let id = id.cloned().unwrap_or_default();
+        if let Value::Object(answer) = &mut answer {
+            answer.insert("nodeId".to_owned(), id.clone());
+            if let Some(Value::Object(mut device)) = device {
+                device.insert("nodeId".to_owned(), id);
+                answer.insert("node".to_owned(), Value::Object(device));
+            }
+        }
+        Ok(answer)
     })
 }
 
 pub(super) fn approve(call: Call) -> Outcome {
+    if is_of_device(&call) {
+        return as_node(device::approve(call));
+    }
     Outcome::later(async move {
         let id = call.text("requestId").unwrap_or_default();
         let token = uuid::Uuid::new_v4().simple().to_string();
@@ -55,6 +109,9 @@ pub(super) fn approve(call: Call) -> Outcome {
 }
 
 pub(super) fn reject(call: Call) -> Outcome {
+    if is_of_device(&call) {
+        return as_node(device::reject(call));
+    }
     Outcome::later(async move {
         let id = call.text("requestId").unwrap_or_default();
         let rejected = call.services.nodes.change(|p| p.reject(id, now_ms())).await;

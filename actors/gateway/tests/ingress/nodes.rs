@@ -381,3 +381,33 @@ async fn a_node_hears_the_sessions_it_asked_for_and_is_believed_about_its_own_wo
     let stats = operator.event("node.hostStats").await;
     assert_eq!(stats["payload"]["hostStats"]["cpuCount"], 4);
 }
+
+#[tokio::test]
+async fn a_known_device_that_wants_to_be_a_node_is_let_in_by_name_too() {
+    let house = House::start().await;
+    let device = Device::new(7);
+    let known = Hello::new(3, 3).token(TOKEN).device(&device);
+    Client::connect(house.address, known)
+        .await
+        .unwrap()
+        .close()
+        .await;
+    let refused = Client::connect(house.address, hello(3, &device)).await;
+    assert!(refused.is_err(), "a second role is a new right");
+    let mut owner = house.client(4, 4).await;
+    let listed = owner.call("node.pair.list", json!({})).await.unwrap();
+    let waits = &listed["pending"][0];
+    assert_eq!(
+        (&waits["nodeId"], &waits["displayName"]),
+        (&json!(device.id), &json!("attic"))
+    );
+    let request = json!({ "requestId": waits["requestId"] });
+    let approved = owner
+        .call("node.pair.approve", request.clone())
+        .await
+        .unwrap();
+    assert_eq!(approved["node"]["nodeId"], json!(device.id), "{approved}");
+    assert!(owner.call("node.pair.approve", request).await.is_err());
+    let (_node, id) = node(&house, 3, 7).await;
+    assert!(house.services.node_board.get(&id).is_some());
+}
