@@ -8,6 +8,10 @@ use std::time::Duration;
 
 use openclaw_support::gateway::Home;
 use openclaw_support::gateway::TOKEN;
+use openclaw_support::model::FakeModel;
+use openclaw_support::model::KEY;
+use openclaw_support::model::Reply;
+use openclaw_support::model::Wire;
 use serde_json::Value;
 use serde_json::json;
 
@@ -309,4 +313,85 @@ async fn this_host_is_a_device_and_makes_codes_for_others() {
     let device = identity["deviceId"].as_str().expect("an id");
     let removed = document(&run(&home, &["--json", "devices", "remove", device]));
     assert_eq!(removed["deviceId"], device);
+}
+
+#[tokio::test(flavor = "multi_thread")] // the command is waited for
+async fn each_credential_is_asked_for_a_word_and_the_code_says_what_it_said() {
+    let fake = FakeModel::start().await;
+    let mut settings = fake.config(Wire::Openai);
+    settings["models"]["mode"] = json!("replace");
+    let home = home().config(settings);
+    let asked = ["models", "status", "--probe", "--check", "--json"];
+    let output = run(&home, &asked);
+    assert_eq!(output.status.code(), Some(0));
+    let probes = document(&output)["probes"].clone();
+    let said = &probes[0];
+    assert_eq!(
+        (&said["provider"], &said["status"], &said["error"]),
+        (&json!("fake"), &json!("ok"), &Value::Null)
+    );
+    assert!(said["latencyMs"].is_number());
+    fake.push(Reply::error(402, "billing_error", "pay"));
+    let output = run(&home, &asked);
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(document(&output)["probes"][0]["status"], "billing");
+    fake.push(Reply::hang());
+    let hasty = [&asked[..], &["--probe-timeout", "100"]].concat();
+    let output = run(&home, &hasty);
+    assert_eq!(document(&output)["probes"][0]["status"], "timeout");
+    let before = fake.count();
+    assert_eq!(code(&home, &["models", "status", "--check"]), 0);
+    assert_eq!(fake.count(), before, "nobody is asked without --probe");
+    assert_eq!(
+        code(&home, &["models", "status", "--probe-timeout", "1"]),
+        64
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")] // the command is waited for
+async fn free_models_are_found_tried_and_taken() {
+    let fake = FakeModel::start().await;
+    let row = |id: &str, images: bool| {
+        let input = if images {
+            json!(["text", "image"])
+        } else {
+            json!(["text"])
+        };
+        json!({ "id": id, "context_length": 8000, "pricing": { "prompt": "0", "completion": "0" },
+            "architecture": { "input_modalities": input }, "supported_parameters": ["tools"] })
+    };
+    fake.serve_catalogue(vec![
+        row("a/sees-9b:free", true),
+        row("a/calls-70b:free", false),
+    ]);
+    fake.answer_with(|body| match body.get("tools") {
+        Some(_) => Reply::call("ping", json!({})),
+        None => Reply::text("OK"),
+    });
+    let home = home().config(json!({
+        "agents": { "defaults": { "model": "builtin/basic" } },
+        "models": { "providers": { "openrouter": { "baseUrl": format!("{}/v1", fake.base_url()), "apiKey": KEY } } },
+    }));
+    let listed = document(&run(&home, &["models", "scan", "--no-probe", "--json"]));
+    assert_eq!(listed["candidates"][0]["id"], "a/sees-9b:free");
+    assert_eq!(listed["changed"], json!([]));
+    assert_eq!(fake.count(), 0);
+    let taken = run(
+        &home,
+        &["models", "scan", "--set-default", "--set-image", "--json"],
+    );
+    assert_eq!(document(&taken)["changed"], json!(["model", "imageModel"]));
+    let get = |path: &str| document(&run(&home, &["config", "get", path, "--json"])).to_string();
+    let model = get("agents.defaults.model");
+    assert!(
+        model.contains(r#""primary":"openrouter/a/sees-9b:free""#),
+        "{model}"
+    );
+    assert!(model.contains("openrouter/a/calls-70b:free"), "{model}");
+    let image = get("agents.defaults.imageModel");
+    assert!(
+        image.contains(r#""primary":"openrouter/a/sees-9b:free""#),
+        "{image}"
+    );
+    assert!(!image.contains("calls"), "{image}");
 }

@@ -2,6 +2,7 @@
 
 use clap::Subcommand;
 use openclaw_protocol::AgentId;
+use openclaw_protocol::ModelRef;
 use serde_json::Value;
 use serde_json::json;
 
@@ -19,6 +20,8 @@ mod auth;
 mod change;
 mod login;
 mod offline;
+mod probe;
+mod scan;
 
 use self::change::AliasCommand;
 use self::change::ListCommand;
@@ -57,6 +60,8 @@ enum ModelsCommand {
     /// The same for pictures.
     #[command(subcommand)]
     ImageFallbacks(ListCommand),
+    /// Find free models at OpenRouter, and try them.
+    Scan(scan::ScanArgs),
     /// The stored credentials.
     Auth(auth::AuthArgs),
 }
@@ -84,13 +89,15 @@ struct ModelsStatusArgs {
     /// The agent; the default agent otherwise.
     #[arg(long, value_name = "id")]
     agent: Option<String>,
-    /// Let the exit code say it: 1 when the model that answers can't be called, 2 when its credential expires within
-    /// a day.
+    /// Let the exit code say it: 1 when the model that answers or one that stands in can't be called, or says no to
+    /// --probe, 2 when a credential of theirs expires within a day.
     #[arg(long)]
     check: bool,
     /// One fact a line.
     #[arg(long)]
     plain: bool,
+    #[command(flatten)]
+    probe: probe::ProbeArgs,
 }
 
 pub(crate) async fn run(args: &ModelsArgs, shell: &Shell) -> CommandResult {
@@ -106,6 +113,7 @@ pub(crate) async fn run(args: &ModelsArgs, shell: &Shell) -> CommandResult {
         Some(ModelsCommand::ImageFallbacks(command)) => {
             change::stand_ins(Which::Image, command, shell).await
         }
+        Some(ModelsCommand::Scan(args)) => scan::run(args, shell).await,
         Some(ModelsCommand::Auth(args)) => auth::run(args, shell).await,
         None => status(&args.status, shell).await,
     }
@@ -178,18 +186,31 @@ async fn status(args: &ModelsStatusArgs, shell: &Shell) -> CommandResult {
         .map_err(|error| CommandError::new(Kind::Usage, error.to_string()))?
         .unwrap_or_else(|| default_agent(shell));
     let (catalogue, profiles) = offline::catalogue(shell).await?;
-    let document = offline::status(&catalogue, &agent);
+    let mut document = offline::status(&catalogue, &agent);
+    let probed = match args.probe.probe {
+        true => Some(args.probe.run(&catalogue).await),
+        false => None,
+    };
+    if let (Some(probed), Value::Object(fields)) = (&probed, &mut document) {
+        fields.insert("probes".to_owned(), probe::document(probed));
+    }
     shell.terminal.show(&document, |terminal| {
-        offline::render(&document, args.plain, terminal)
+        let text = offline::render(&document, args.plain, terminal);
+        text + &probe::render(&document, terminal)
     })?;
     if !args.check {
         return Ok(());
     }
     let choice = catalogue.choice_for(&agent);
-    if choice.problem.is_some() {
+    let chain = || std::iter::once(&choice.model).chain(&choice.fallbacks);
+    let says_no = |model: &ModelRef| {
+        let asked = probed.as_deref().unwrap_or_default();
+        catalogue.check(model).is_err() || probe::failed(&model.provider, asked)
+    };
+    if choice.problem.is_some() || chain().any(says_no) {
         return Err(CommandError::reported(Kind::No));
     }
-    if offline::expires_soon(&choice.model.provider, &profiles) {
+    if chain().any(|model| offline::expires_soon(&model.provider, &profiles)) {
         return Err(CommandError::reported(Kind::Code(2)));
     }
     Ok(())

@@ -249,6 +249,18 @@ pub async fn access(directory: &Directory, id: &str) -> Result<Access, ModelErro
     })
 }
 
+/// What an account proves itself with, for a program that has no keepers: the file's lock keeps the two apart.
+pub(crate) async fn grant(account: &Account) -> Result<Access, ModelError> {
+    if let Some(access) = account.access() {
+        return Ok(access);
+    }
+    let Some(args) = args(account) else {
+        let text = format!("nobody is known who renews the sign-in {}", account.id);
+        return Err(ModelError::new(ModelErrorKind::Auth, text));
+    };
+    Ok(renew::renew(args, None).await?.access)
+}
+
 /// Tells a keeper that the provider refused what it gave out.
 pub(crate) fn doubt(directory: &Directory, id: &str) {
     address(directory, id).nudge(KeeperMail::Doubted);

@@ -86,6 +86,30 @@ pub(super) async fn set(which: Which, name: &str, shell: &Shell) -> CommandResul
     )
 }
 
+/// Takes a list of models: the first answers where `primary` says so, the others stand in.
+pub(super) fn take(which: Which, list: &[String], primary: bool, shell: &Shell) -> CommandResult {
+    let place = which.place();
+    let (first, others) = match (primary, list.split_first()) {
+        (true, Some((first, others))) => (Some(first.clone()), others),
+        _ => (written_primary(which, shell)?, list),
+    };
+    let mut value = json!({ "fallbacks": others });
+    if let (Some(first), Value::Object(fields)) = (first, &mut value) {
+        fields.insert("primary".to_owned(), json!(first));
+    }
+    let change = edit::set(shell.paths()?, &shell.environment, &place, value);
+    change.map_err(config::refused)?;
+    Ok(())
+}
+
+fn written_primary(which: Which, shell: &Shell) -> CommandResult<Option<String>> {
+    let written = edit::get(shell.config()?, &which.place());
+    Ok(written.and_then(|written| match written {
+        Value::String(model) => Some(model.clone()),
+        other => Some(other.get("primary")?.as_str()?.to_owned()),
+    }))
+}
+
 /// Lets a provider's usual model answer.
 pub(super) fn set_default_of(provider: &str, shell: &Shell) -> CommandResult {
     let model = match provider {
@@ -194,10 +218,7 @@ pub(super) async fn stand_ins(which: Which, command: &ListCommand, shell: &Shell
         ListCommand::Clear => list.clear(),
     }
     let place = which.place();
-    let primary = edit::get(shell.config()?, &place).and_then(|written| match written {
-        Value::String(model) => Some(model.clone()),
-        other => Some(other.get("primary")?.as_str()?.to_owned()),
-    });
+    let primary = written_primary(which, shell)?;
     let mut value = json!({ "fallbacks": list });
     if let (Some(primary), Value::Object(fields)) = (primary, &mut value) {
         fields.insert("primary".to_owned(), json!(primary));

@@ -85,6 +85,8 @@ struct State {
     otherwise: Mutex<Otherwise>,
     requests: Mutex<Vec<Recorded>>,
     models: Mutex<Vec<String>>,
+    /// What `/v1/models` lists instead.
+    catalogue: Mutex<Option<Vec<Value>>>,
     recording: AtomicBool,
     count: AtomicU64,
     open: AtomicUsize,
@@ -114,6 +116,7 @@ impl FakeModel {
             otherwise: Mutex::new(Otherwise(Box::new(|_| Reply::text("ok")))),
             requests: Mutex::default(),
             models: Mutex::new(vec!["fake-1".to_owned()]),
+            catalogue: Mutex::default(),
             recording: AtomicBool::new(true),
             count: AtomicU64::new(0),
             open: AtomicUsize::new(0),
@@ -178,6 +181,11 @@ impl FakeModel {
     /// What `/v1/models` and `/api/tags` list.
     pub fn serve_models(&self, models: &[&str]) {
         *self.state.models.lock().unwrap() = models.iter().map(|id| (*id).to_owned()).collect();
+    }
+
+    /// What `/v1/models` lists, as OpenRouter describes its models.
+    pub fn serve_catalogue(&self, rows: Vec<Value>) {
+        *self.state.catalogue.lock().unwrap() = Some(rows);
     }
 
     /// The requests that came, in order.

@@ -107,6 +107,7 @@ async fn answer(request: &Request, write: &mut OwnedWriteHalf, state: &State) ->
                 .iter()
                 .map(|id| json!({ "id": id, "object": "model", "created": 1, "owned_by": "fake" }))
                 .collect();
+            let data = state.catalogue.lock().unwrap().clone().unwrap_or(data);
             return send(
                 write,
                 200,
