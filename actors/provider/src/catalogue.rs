@@ -89,6 +89,8 @@ pub struct Catalogue {
     choice: Choice,
     agents: BTreeMap<AgentId, Choice>,
     embedding: Result<Embedder, ModelError>,
+    /// Who is asked where there are pictures that the model that answers can't see.
+    for_pictures: Vec<ModelRef>,
 }
 
 /// Why a name stands for no model.
@@ -135,6 +137,7 @@ impl Catalogue {
             params: BTreeMap::new(),
             choice: Choice::builtin(),
             agents: BTreeMap::new(),
+            for_pictures: Vec::new(),
             embedding: Err(ModelError::new(ModelErrorKind::ModelNotFound, "")),
         };
         for (name, settings) in &defaults.models {
@@ -154,8 +157,32 @@ impl Catalogue {
             }
         }
         catalogue.embedding = embedding::chosen(&catalogue, embedding::settings(inputs.config));
+        catalogue.for_pictures = catalogue.image_models(inputs.config);
         catalogue.allowed = catalogue.allow_list(defaults.models.keys());
         catalogue
+    }
+
+    /// `agents.defaults.imageModel`, as far as it names models that can be called.
+    fn image_models(&self, config: &Config) -> Vec<ModelRef> {
+        let wish = config.tree.value().pointer("/agents/defaults/imageModel");
+        let wish = wish.unwrap_or(&Value::Null);
+        let first = wish.as_str().or_else(|| wish.get("primary")?.as_str());
+        let others = wish.get("fallbacks").and_then(Value::as_array);
+        let others = others.into_iter().flatten().filter_map(Value::as_str);
+        let mut models: Vec<ModelRef> = Vec::new();
+        for name in first.into_iter().chain(others) {
+            match self.find(name) {
+                Ok(model) if self.check(&model).is_err() || models.contains(&model) => {}
+                Ok(model) => models.push(model),
+                Err(error) => tracing::warn!(%error, "agents.defaults.imageModel"),
+            }
+        }
+        models
+    }
+
+    /// Who is asked where there are pictures that the model that answers can't see, in order.
+    pub fn for_pictures(&self) -> &[ModelRef] {
+        &self.for_pictures
     }
 
     /// A list in the configuration allows what is on it, and what it chooses.
@@ -168,6 +195,7 @@ impl Catalogue {
             allowed.push(choice.model.clone());
             allowed.extend(choice.fallbacks.iter().cloned());
         }
+        allowed.extend(self.for_pictures.iter().cloned());
         allowed.push(ModelRef::new(BUILTIN, BASIC));
         allowed
     }

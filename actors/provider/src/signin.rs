@@ -1,6 +1,8 @@
 //! Signing in at a provider: in a browser that comes back to this machine, or with a code that is
 //! typed in at the provider's page.
 
+mod device;
+
 use std::time::Duration;
 
 use base64::Engine;
@@ -9,6 +11,7 @@ use ring::digest;
 use serde_json::Value;
 use serde_json::json;
 
+pub use self::device::Device;
 use crate::bedrock::sign::encoded;
 use crate::error::ModelError;
 use crate::error::ModelErrorKind;
@@ -16,15 +19,13 @@ use crate::http;
 use crate::keeper::Issuer;
 
 const CONNECT: Duration = Duration::from_secs(10);
+/// One question to an issuer; the person who waits for it asks again.
+const WAIT: Duration = Duration::from_secs(30);
 /// Where the browser comes back to; the provider knows this one only.
 pub const CALLBACK: &str = "http://localhost:1455/auth/callback";
 /// The port of [`CALLBACK`].
 pub const CALLBACK_PORT: u16 = 1455;
 const CODEX_PAGE: &str = "https://auth.openai.com/oauth/authorize";
-/// The name under which editors sign in at Copilot.
-const COPILOT_CLIENT: &str = "Iv1.b507a08c87ecfe98";
-const DEVICE_CODE: &str = "https://github.com/login/device/code";
-const DEVICE_TOKEN: &str = "https://github.com/login/oauth/access_token";
 
 /// A sign-in in a browser that has begun.
 #[derive(Debug, Clone)]
@@ -40,8 +41,7 @@ impl Browser {
     /// Begins a sign-in with a ChatGPT subscription.
     pub fn codex() -> Self {
         let (verifier, state) = (random(), random());
-        let challenge = digest::digest(&digest::SHA256, verifier.as_bytes());
-        let challenge = URL_SAFE_NO_PAD.encode(challenge.as_ref());
+        let challenge = challenge(&verifier);
         let client = Issuer::for_provider("openai-codex").map(|issuer| issuer.client_id);
         let fields = [
             ("response_type", "code"),
@@ -130,6 +130,12 @@ fn codex_profile(answer: &Value, now_ms: i64) -> Option<(String, Value)> {
     Some((id, profile))
 }
 
+/// What is shown of a verifier before it is.
+fn challenge(verifier: &str) -> String {
+    let digest = digest::digest(&digest::SHA256, verifier.as_bytes());
+    URL_SAFE_NO_PAD.encode(digest.as_ref())
+}
+
 /// What a token says of itself; nobody's word is taken for it but the issuer's own server.
 fn claims(token: &str) -> Option<Value> {
     let middle = token.split('.').nth(1)?;
@@ -137,82 +143,31 @@ fn claims(token: &str) -> Option<Value> {
     serde_json::from_slice(&bytes).ok()
 }
 
-/// A sign-in with a code that a person types in.
-#[derive(Debug, Clone)]
-pub struct Device {
-    /// The page.
-    pub url: String,
-    /// What to type in there.
-    pub code: String,
-    device: String,
-    /// How long to wait between two questions.
-    pub interval: Duration,
-}
-
-impl Device {
-    /// Begins a sign-in at GitHub for Copilot.
-    pub async fn copilot() -> Result<Self, ModelError> {
-        let fields = [("client_id", COPILOT_CLIENT), ("scope", "read:user")];
-        let answer = post(DEVICE_CODE, &fields).await?;
-        let text = |name: &str| answer.get(name).and_then(Value::as_str).map(str::to_owned);
-        let interval = answer.get("interval").and_then(Value::as_u64).unwrap_or(5);
-        let read = || {
-            Some(Self {
-                url: text("verification_uri")?,
-                code: text("user_code")?,
-                device: text("device_code")?,
-                interval: Duration::from_secs(interval.max(1)),
-            })
-        };
-        read().ok_or_else(|| ModelError::new(ModelErrorKind::Auth, "GitHub sent no code"))
-    }
-
-    /// Asks once whether the person is done; the profile's id and the profile when they are.
-    pub async fn ask(&mut self) -> Result<Option<(String, Value)>, ModelError> {
-        let fields = [
-            ("client_id", COPILOT_CLIENT),
-            ("device_code", self.device.as_str()),
-            ("grant_type", "urn:ietf:params:oauth:grant-type:device_code"),
-        ];
-        let answer = post(DEVICE_TOKEN, &fields).await?;
-        let text = |name: &str| answer.get(name).and_then(Value::as_str);
-        if let Some(token) = text("access_token") {
-            let profile = json!({ "type": "token", "provider": "github-copilot", "token": token });
-            return Ok(Some(("github-copilot:github".to_owned(), profile)));
-        }
-        match text("error") {
-            Some("authorization_pending") => Ok(None),
-            Some("slow_down") => {
-                self.interval += Duration::from_secs(5);
-                Ok(None)
-            }
-            other => {
-                let text = format!("GitHub ended the sign-in: {}", other.unwrap_or("no reason"));
-                Err(ModelError::new(ModelErrorKind::Auth, text))
-            }
-        }
-    }
-}
-
-async fn post(url: &str, fields: &[(&str, &str)]) -> Result<Value, ModelError> {
+/// Posts a form; what came back, and whether it was a success.
+async fn send(url: &str, fields: &[(&str, &str)]) -> Result<(u16, Value), ModelError> {
     let lost = |error: reqwest::Error| {
         let text = format!("the sign-in could not be made: {}", error.without_url());
         ModelError::new(ModelErrorKind::Network, text)
     };
     let response = http::client(url, CONNECT)?
         .post(url)
+        .timeout(WAIT)
         .header("content-type", "application/x-www-form-urlencoded")
         .header("accept", "application/json")
         .body(form(fields))
         .send()
         .await
         .map_err(lost)?;
-    let status = response.status();
+    let status = response.status().as_u16();
     let body = response.text().await.map_err(lost)?;
-    match serde_json::from_str(&body) {
-        Ok(answer) if status.is_success() => Ok(answer),
-        _ => {
-            let text = format!("the sign-in was refused (HTTP {})", status.as_u16());
+    Ok((status, serde_json::from_str(&body).unwrap_or(Value::Null)))
+}
+
+async fn post(url: &str, fields: &[(&str, &str)]) -> Result<Value, ModelError> {
+    match send(url, fields).await? {
+        (200..=299, answer) if !answer.is_null() => Ok(answer),
+        (status, _) => {
+            let text = format!("the sign-in was refused (HTTP {status})");
             Err(ModelError::new(ModelErrorKind::Auth, text))
         }
     }

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use openclaw_protocol::Content;
+use openclaw_protocol::Message;
 use openclaw_protocol::ModelRef;
 use openclaw_protocol::config::ResolvedAgent;
 use openclaw_provider::CallOutcome;
@@ -40,6 +42,10 @@ pub struct Chosen {
     pub params: Value,
     /// The model can think.
     pub reasoning: bool,
+    /// The model can see pictures.
+    pub sees: bool,
+    /// Who answers in its place where there are pictures that it can't see, in order.
+    pub for_pictures: Vec<Chosen>,
     /// The account that a person chose for it.
     pub account: Option<String>,
     /// Who stands in for it, in order.
@@ -56,8 +62,36 @@ impl Chosen {
             max_tokens: None,
             params: Value::Null,
             reasoning: false,
+            sees: true,
+            for_pictures: Vec::new(),
             account: None,
             fallbacks: Vec::new(),
+        }
+    }
+
+    /// Who answers a message: pictures go to a model that sees them.
+    #[must_use]
+    pub(crate) fn for_message(mut self, message: &Message) -> Self {
+        let has_pictures = match message {
+            Message::User(user) => {
+                let mut parts = user.content.iter();
+                parts.any(|part| matches!(part, Content::Image { .. }))
+            }
+            _ => false,
+        };
+        if self.sees || !has_pictures || self.for_pictures.is_empty() {
+            return self;
+        }
+        let mut seeing = std::mem::take(&mut self.for_pictures).into_iter();
+        let Some(first) = seeing.next() else {
+            return self;
+        };
+        let own = std::mem::take(&mut self.fallbacks);
+        // Better an answer without the picture than none.
+        let others = seeing.chain([self]).chain(own);
+        Self {
+            fallbacks: others.filter(|other| other.model != first.model).collect(),
+            ..first
         }
     }
 
@@ -107,6 +141,7 @@ impl HouseModels {
             },
             params: catalogue.params(model),
             reasoning: info.as_ref().is_some_and(|info| info.reasoning),
+            sees: info.as_ref().is_none_or(|info| info.images),
             ..Chosen::plain(
                 model.clone(),
                 info.as_ref().map_or("", |info| info.wire.as_str()),
@@ -148,6 +183,11 @@ impl Models for HouseModels {
             .into_iter()
             .map(|next| Self::chosen(&catalogue, agent, next))
             .collect();
+        if !chosen.sees {
+            let seeing = catalogue.for_pictures().iter();
+            let seeing = seeing.map(|model| Self::chosen(&catalogue, agent, model));
+            chosen.for_pictures = seeing.filter(|one| one.sees).collect();
+        }
         Ok(chosen)
     }
 
@@ -161,5 +201,64 @@ impl Models for HouseModels {
                 report: Box::new(move |outcome| lease.report(outcome)),
             })
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+
+    use openclaw_protocol::AgentId;
+    use openclaw_protocol::Config;
+    use openclaw_provider::catalogue::Inputs;
+    use openclaw_provider::profile::Profiles;
+    use serde_json::json;
+
+    use super::*;
+
+    fn chain(image_model: Value, message: &Value) -> Vec<String> {
+        let model = |id: &str, input: Value| json!({ "id": id, "input": input });
+        let loaded = Config::from_value(json!({
+            "agents": { "defaults": { "model": { "primary": "home/blind", "fallbacks": ["home/other"] },
+                "imageModel": image_model } },
+            "models": { "mode": "replace", "providers": { "home": { "baseUrl": "http://127.0.0.1:9", "models": [
+                model("blind", json!(["text"])), model("other", json!(["text"])),
+                model("eyes", json!(["text", "image"])), model("more-eyes", json!(["text", "image"])),
+            ] } } },
+        }));
+        let catalogue = Arc::new(Catalogue::build(&Inputs {
+            config: &loaded.config,
+            env: &|_| None,
+            profiles: &Profiles::default(),
+            local: &[],
+            now_ms: 0,
+        }));
+        let models = HouseModels {
+            directory: Directory::new(),
+            catalogue: Arc::new(move || Arc::clone(&catalogue)),
+        };
+        let agent = loaded.config.agents.resolve(&AgentId::main()).unwrap();
+        let chosen = models.choose(&agent, None).unwrap();
+        let message = serde_json::from_value(message.clone()).unwrap();
+        let chosen = chosen.for_message(&message);
+        chosen.chain().map(|one| one.model.to_string()).collect()
+    }
+
+    #[test]
+    fn pictures_go_to_the_model_for_pictures_when_the_one_that_answers_is_blind() {
+        let words = json!({ "role": "user", "content": [{ "type": "text", "text": "hi" }] });
+        let picture = json!({ "role": "user", "content": [
+            { "type": "text", "text": "what is this?" },
+            { "type": "image", "data": "iVBORw0KGgo=", "mimeType": "image/png" } ] });
+        let own = ["home/blind", "home/other"];
+        let eyes = json!({ "primary": "home/eyes", "fallbacks": ["home/more-eyes", "home/other"] });
+        assert_eq!(chain(eyes.clone(), &words), own);
+        assert_eq!(
+            chain(eyes, &picture),
+            ["home/eyes", "home/more-eyes", "home/blind", "home/other"]
+        );
+        assert_eq!(chain(json!("home/eyes"), &picture)[0], "home/eyes");
+        // One that can't see either is no help.
+        assert_eq!(chain(json!("home/other"), &picture), own);
+        assert_eq!(chain(Value::Null, &picture), own);
     }
 }

@@ -145,6 +145,7 @@ pub(crate) async fn prepare(
     };
     prepared.cwd = deps.workspace_of(&agent);
     let choice = deps.models.choose(&agent, wanted.as_deref());
+    let choice = choice.map(|chosen| chosen.for_message(&prepared.user));
     if let Ok(chosen) = &choice {
         prepared.chosen = Arc::new(chosen.clone());
     }

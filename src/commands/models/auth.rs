@@ -60,7 +60,7 @@ enum AuthCommand {
         #[arg(long)]
         yes: bool,
     },
-    /// Sign in at a provider: openai-codex, github-copilot.
+    /// Sign in at a provider: openai-codex, github-copilot, qwen-portal.
     Login {
         /// The provider.
         #[arg(long, value_name = "id")]

@@ -115,6 +115,7 @@ pub(super) fn set_default_of(provider: &str, shell: &Shell) -> CommandResult {
     let model = match provider {
         "openai-codex" | "codex" => "openai-codex/gpt-5.3-codex",
         "github-copilot" | "copilot" => "github-copilot/gpt-4o",
+        "qwen-portal" | "qwen" => "qwen-portal/coder-model",
         other => {
             let text = format!("which model of {other} shall answer?");
             return Err(CommandError::new(Kind::Usage, text)

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use openclaw_provider::ModelError;
 use openclaw_provider::signin::Browser;
 use openclaw_provider::signin::CALLBACK_PORT;
 use openclaw_provider::signin::Device;
@@ -24,10 +25,11 @@ pub(super) async fn login(provider: &str, shell: &Shell) -> CommandResult<(Strin
     let way = async {
         match provider {
             "openai-codex" | "codex" => browser(shell).await,
-            "github-copilot" | "copilot" => device(shell).await,
+            "github-copilot" | "copilot" => device(Device::copilot().await, shell).await,
+            "qwen-portal" | "qwen" => device(Device::qwen().await, shell).await,
             _ => Err(CommandError::new(
                 Kind::Usage,
-                format!("there is no sign-in for {provider} in this version; there is for openai-codex and github-copilot"),
+                format!("there is no sign-in for {provider} in this version; there is for openai-codex, github-copilot and qwen-portal"),
             )
             .hint(format!("to store a key: openclaw models auth add --provider {provider}"))),
         }
@@ -106,8 +108,11 @@ async fn returned(listener: Option<&TcpListener>) -> Option<String> {
     }
 }
 
-async fn device(shell: &Shell) -> CommandResult<(String, Value)> {
-    let mut begun = Device::copilot().await.map_err(refused)?;
+async fn device(
+    begun: Result<Device, ModelError>,
+    shell: &Shell,
+) -> CommandResult<(String, Value)> {
+    let mut begun = begun.map_err(refused)?;
     shell.terminal.note(
         Tone::Plain,
         &format!("Open {} and type in {}", begun.url, begun.code),
@@ -120,6 +125,6 @@ async fn device(shell: &Shell) -> CommandResult<(String, Value)> {
     }
 }
 
-fn refused(error: openclaw_provider::ModelError) -> CommandError {
+fn refused(error: ModelError) -> CommandError {
     CommandError::new(Kind::No, error.message)
 }

@@ -1,8 +1,8 @@
 //! Measures the release binary from outside, all figures in one run, and prints them as a table.
 //!
-//!     cargo run --release -p openclaw-bench -- [--quick] [--bin PATH] [--write]
+//!     cargo run --release -p openclaw-bench -- [--quick] [--only PART] [--bin PATH] [--write]
 //!
-//! `--quick` takes fewer samples. `--write` puts the table into docs/benchmarks.md.
+//! `--quick` takes fewer samples. `--only` takes one part: gateway, stream, ledger, restart. `--write` puts the table into docs/benchmarks.md.
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::print_stdout)]
 
 mod gateway;
@@ -11,6 +11,7 @@ mod process;
 mod restart;
 mod sample;
 mod socket;
+mod stream;
 mod table;
 
 use crate::table::Table;
@@ -26,12 +27,29 @@ async fn main() {
         .unwrap_or_else(|| "target/release/openclaw".into());
     let scale = if has("--quick") { 1 } else { 5 };
 
+    let only = arguments
+        .iter()
+        .position(|argument| argument == "--only")
+        .and_then(|at| arguments.get(at + 1));
+    let wanted = |part: &str| only.is_none_or(|only| only == part);
+
     let mut table = Table::default();
-    gateway::starts(&bin, scale, &mut table).await;
-    gateway::idle(&bin, scale, &mut table).await;
-    gateway::turns(&bin, scale, &mut table).await;
-    ledger::rows(scale, &mut table).await;
-    restart::after_a_panic(scale, &mut table).await;
+    if wanted("gateway") {
+        gateway::starts(&bin, scale, &mut table).await;
+        gateway::idle(&bin, scale, &mut table).await;
+        gateway::turns(&bin, scale, &mut table).await;
+    }
+    if wanted("stream") {
+        stream::first_delta(&bin, scale, &mut table).await;
+        stream::long_answer(&bin, &mut table).await;
+        stream::beside_a_hung_one(&bin, scale, &mut table).await;
+    }
+    if wanted("ledger") {
+        ledger::rows(scale, &mut table).await;
+    }
+    if wanted("restart") {
+        restart::after_a_panic(scale, &mut table).await;
+    }
 
     print!("{table}");
     if has("--write") {

@@ -1,5 +1,7 @@
 //! A client with as little of its own cost as there can be: one socket, text frames, no event handling.
 
+use std::time::Instant;
+
 use futures_util::{SinkExt, StreamExt};
 use openclaw_support::gateway::TOKEN;
 use serde_json::{Value, json};
@@ -77,21 +79,37 @@ impl Socket {
 
     /// One whole turn: from `chat.send` to the final `chat` event of its run.
     pub(crate) async fn turn(&mut self, session: &str, run: &str) {
+        self.turn_saying(session, run, "hello").await;
+    }
+
+    /// The same with words of its own; says when the first words of the answer came.
+    pub(crate) async fn turn_saying(
+        &mut self,
+        session: &str,
+        run: &str,
+        message: &str,
+    ) -> Option<Instant> {
         self.next += 1;
         let frame = json!({
             "type": "req", "id": format!("b{}", self.next), "method": "chat.send",
-            "params": { "sessionKey": session, "message": "hello", "idempotencyKey": run },
+            "params": { "sessionKey": session, "message": message, "idempotencyKey": run },
         });
         self.stream
             .send(Message::text(frame.to_string()))
             .await
             .expect("the frame is sent");
         let run = format!(r#""runId":"{run}""#);
+        let mut first = None;
         loop {
-            let text = self.frame(r#""state":"#).await;
-            if text.contains(&run) {
+            let text = self.frame(&run).await;
+            let is_delta =
+                || text.contains(r#""stream":"assistant""#) || text.contains(r#""state":"delta""#);
+            if first.is_none() && is_delta() {
+                first = Some(Instant::now());
+            }
+            if text.contains(r#""state":"#) {
                 if text.contains(r#""state":"final""#) {
-                    return;
+                    return first;
                 }
                 assert!(
                     !text.contains(r#""state":"error""#),

@@ -95,6 +95,9 @@ async fn sign_in(
         if let Some(next) = text("refresh_token") {
             fields.insert("refresh".into(), json!(next));
         }
+        if let Some(place) = text("resource_url") {
+            fields.insert("resourceUrl".into(), json!(place));
+        }
     }
     let token = read(&renewed);
     write(held, args.id.clone(), renewed).await?;
@@ -117,10 +120,21 @@ fn read(profile: &Value) -> Option<Token> {
     Some(Token {
         access: Access {
             account: text("accountId").map(str::to_owned),
+            base_url: text("resourceUrl").and_then(placed),
             ..Access::of(Secret::new(access))
         },
         until_ms,
     })
+}
+
+/// The address that a sign-in names for its calls: people's accounts live in different regions.
+fn placed(written: &str) -> Option<String> {
+    let host = written.trim().trim_end_matches('/');
+    let host = host.strip_prefix("https://").unwrap_or(host);
+    // A token is never sent in plain text.
+    let good = !host.is_empty() && !host.contains("://");
+    let path = if host.ends_with("/v1") { "" } else { "/v1" };
+    good.then(|| format!("https://{host}{path}"))
 }
 
 async fn ask(
