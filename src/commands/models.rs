@@ -196,7 +196,7 @@ async fn status(args: &ModelsStatusArgs, shell: &Shell) -> CommandResult {
     }
     shell.terminal.show(&document, |terminal| {
         let text = offline::render(&document, args.plain, terminal);
-        text + &probe::render(&document, terminal)
+        text + &probe::render(&document, args.plain, terminal)
     })?;
     if !args.check {
         return Ok(());

@@ -72,11 +72,18 @@ pub(super) fn failed(provider: &str, probed: &[Probed]) -> bool {
     of().next().is_some() && of().all(|one| one.error.is_some())
 }
 
-pub(super) fn render(document: &Value, terminal: &Terminal) -> String {
+pub(super) fn render(document: &Value, plain: bool, terminal: &Terminal) -> String {
     let rows = document.get("probes").and_then(Value::as_array);
     let Some(rows) = rows else {
         return String::new();
     };
+    if plain {
+        let line = |row: &Value| {
+            let name = ["provider", "profileId", "status"].map(|name| string(row, name));
+            format!("\n{}", name.join(" "))
+        };
+        return rows.iter().map(line).collect();
+    }
     if rows.is_empty() {
         return "\nThere is no credential to ask.\n".to_owned();
     }
