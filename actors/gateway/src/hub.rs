@@ -63,6 +63,14 @@ pub enum Audience {
     LateHolders(Scope),
 }
 
+impl Audience {
+    /// Whether its events count in protocol 3's common numbering: what only those get who asked for it, or
+    /// later clients, would be a gap to all others.
+    fn is_common(self) -> bool {
+        matches!(self, Self::Everyone | Self::Readers | Self::Holders(_))
+    }
+}
+
 /// One connection, as the hub knows it.
 #[derive(Debug)]
 pub struct Subscriber {
@@ -238,8 +246,12 @@ impl Hub {
             },
             ..Event::new(broadcast.name, broadcast.payload.to_string())
         });
-        state.seq += 1;
-        let early = Numbering::Global(state.seq);
+        let early = if broadcast.audience.is_common() {
+            state.seq += 1;
+            Numbering::Global(state.seq)
+        } else {
+            Numbering::Unnumbered
+        };
         for subscriber in state.subscribers.values() {
             if subscriber.hears(broadcast.audience) {
                 subscriber

@@ -239,14 +239,20 @@ fn user_message(
     } else {
         row.received_at_ms
     };
+    let mut extra = if is_command {
+        command_mark()
+    } else {
+        Extra::new()
+    };
+    if row.source == "ws" {
+        // The name its client gave it: by it a page knows its own message again.
+        let key = format!("{}:user", row.run_id);
+        extra.insert("idempotencyKey".to_owned(), key.into());
+    }
     Message::User(UserMessage {
         content,
         timestamp,
-        extra: if is_command {
-            command_mark()
-        } else {
-            Extra::new()
-        },
+        extra,
     })
 }
 

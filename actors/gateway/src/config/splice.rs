@@ -44,6 +44,16 @@ fn change(text: &str, node: &Node, from: &Value, to: &Value, edits: &mut Vec<Edi
     if from == to {
         return Some(());
     }
+    // A list that became longer or shorter is written anew: which item is which can't be told.
+    if let (Node::List { items, .. }, Value::Array(from), Value::Array(to)) = (node, from, to)
+        && from.len() == to.len()
+        && from.len() == items.len()
+    {
+        for ((item, old), new) in items.iter().zip(from).zip(to) {
+            change(text, item, old, new, edits)?;
+        }
+        return Some(());
+    }
     let (Node::Object { at, members }, Value::Object(from), Value::Object(to)) = (node, from, to)
     else {
         let indent = indent_of(text, node.at().start);

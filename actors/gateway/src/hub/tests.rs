@@ -126,6 +126,24 @@ fn outline(frames: &[Value]) -> Vec<String> {
 }
 
 #[test]
+fn what_only_some_asked_for_is_no_gap_for_the_others() {
+    let stage = Stage::new();
+    let early = stage.join(1, Protocol::V3, READ);
+    let cron = Broadcast::to(Audience::Readers, "cron");
+    stage.hub.broadcast(&cron);
+    stage.hub.session_changed(&session(), "patch", 0);
+    for audience in [Audience::Watchers, Audience::LateHolders(Scope::Read)] {
+        stage.hub.broadcast(&Broadcast::to(audience, "news"));
+    }
+    stage.hub.broadcast(&cron);
+    let seqs: Vec<Value> = heard(&early)
+        .iter()
+        .map(|frame| frame["seq"].clone())
+        .collect();
+    assert_eq!(seqs, [1, 2]);
+}
+
+#[test]
 fn a_run_is_heard_in_order_with_one_end() {
     let mut stage = Stage::new();
     let (early, late) = (

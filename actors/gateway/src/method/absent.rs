@@ -53,6 +53,11 @@ pub(super) fn themes(call: Call) -> Outcome {
     }))
 }
 
+/// Nothing is kept of a conversation beside its messages.
+pub(super) fn artifacts(_call: Call) -> Outcome {
+    answer(json!({ "artifacts": [] }))
+}
+
 /// Agents work in their workspace itself.
 pub(super) fn worktrees(_call: Call) -> Outcome {
     answer(json!({ "worktrees": [] }))

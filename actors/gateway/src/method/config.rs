@@ -1,8 +1,11 @@
 //! `config.get`, `config.set`, `config.patch`, `config.apply`.
 
+use std::time::Duration;
+
 use openclaw_protocol::ErrorCode;
 use openclaw_protocol::ErrorShape;
 use openclaw_protocol::config::redact;
+use openclaw_runtime::ActorPath;
 use serde_json::Value;
 use serde_json::json;
 
@@ -10,8 +13,13 @@ use super::Call;
 use super::Outcome;
 use crate::config;
 use crate::config::Change;
+use crate::config::ConfigMail;
 use crate::config::EditError;
 use crate::config::edit;
+use crate::services::Services;
+
+/// How long a change may take to come into force before its author is answered all the same.
+const TAKEN: Duration = Duration::from_secs(5);
 
 pub(super) fn get(call: Call) -> Outcome {
     Outcome::later(async move { Ok(config::snapshot(&call.services.loaded())) })
@@ -33,7 +41,7 @@ pub(super) fn apply(call: Call) -> Outcome {
 type Edit =
     fn(&crate::paths::Paths, &config::Environment, &str, Option<&str>) -> Result<Change, EditError>;
 
-/// Writes the file; its watcher takes the change up, so that there is one way only.
+/// Writes the file; its owner takes the change up as it does any other, so that there is one way only.
 fn change(call: Call, edit: Edit) -> Outcome {
     Outcome::later(async move {
         let services = &call.services;
@@ -46,6 +54,9 @@ fn change(call: Call, edit: Edit) -> Outcome {
             .await
             .map_err(|error| ErrorShape::unavailable(error.to_string()))?;
         let change = edited.map_err(refused)?;
+        if change.is_written {
+            in_force(services).await;
+        }
         let changed: Vec<String> = change.changed.iter().map(ToString::to_string).collect();
         if change.is_written {
             // Each change names its author.
@@ -59,6 +70,16 @@ fn change(call: Call, edit: Edit) -> Outcome {
             "changedPaths": changed,
         }))
     })
+}
+
+/// Waits until what was written is in force: a client reads the configuration again as soon as it has its answer,
+/// and changes it further from there.
+async fn in_force(services: &Services) {
+    let owner = services.directory.address(&ActorPath::new("config"));
+    // Its watch of the files takes the change up in any case.
+    if owner.is_up() {
+        drop(owner.ask(TAKEN, ConfigMail::Reload).await);
+    }
 }
 
 pub(super) fn refused(error: EditError) -> ErrorShape {

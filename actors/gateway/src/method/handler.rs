@@ -117,7 +117,9 @@ pub(super) fn handler(method: &str) -> Option<Handler> {
         "exec.approval.get" => exec_approval::get,
         "exec.approval.list" => exec_approval::list,
         "exec.approval.waitDecision" => exec_approval::wait,
-        "plugin.approval.list" | "openclaw.approval.list" => page::none,
+        "plugin.approval.list" | "openclaw.approval.list" | "exec.approval.grants.list" => {
+            page::none
+        }
         "channels.pairing.list" => channel_pairing::list,
         "channels.pairing.approve" => channel_pairing::approve,
         "diagnostics.lanes" => health::lanes,
@@ -130,6 +132,7 @@ pub(super) fn handler(method: &str) -> Option<Handler> {
         "skills.search" => absent::skill_search,
         "themes.list" => absent::themes,
         "worktrees.list" => absent::worktrees,
+        "artifacts.list" => absent::artifacts,
         "approval.history" => absent::approval_history,
         "tools.github.status" => absent::github,
         "webSearch.status" => absent::web_search,

@@ -34,6 +34,7 @@ pub(super) async fn read(call: &Call) -> Result<Value, ErrorShape> {
         for message in &mut messages {
             if let Value::Object(message) = message {
                 message.remove("__openclaw");
+                message.remove("idempotencyKey");
             }
         }
     }

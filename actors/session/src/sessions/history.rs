@@ -102,7 +102,11 @@ pub(super) fn records(
         let mut message = (*message).clone();
         bare(&mut message);
         if let Some(object) = message.as_object_mut() {
-            object.insert("__openclaw".to_owned(), json!({"id": id, "seq": n + 1}));
+            let mut mark = json!({"id": id, "seq": n + 1});
+            if let (Some(key), Value::Object(mark)) = (object.get("idempotencyKey"), &mut mark) {
+                mark.insert("idempotencyKey".to_owned(), key.clone());
+            }
+            object.insert("__openclaw".to_owned(), mark);
         }
         bytes += message.to_string().len();
         if bytes > HISTORY_BYTES && !messages.is_empty() {

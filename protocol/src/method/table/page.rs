@@ -41,6 +41,7 @@ pub(super) const ROWS: &[Method] = &[
     hidden(late(read("progressCard.get", ANYTHING))),
     hidden(late(read("skills.library.list", ANYTHING))),
     hidden(late(read("skills.search", ANYTHING))),
+    hidden(late(read("artifacts.list", ANYTHING))),
     hidden(late(read("themes.list", ANYTHING))),
     hidden(late(read("worktrees.list", ANYTHING))),
     hidden(late(read("tools.github.status", ANYTHING))),
@@ -48,4 +49,5 @@ pub(super) const ROWS: &[Method] = &[
     hidden(late(read("doctor.memory.status", ANYTHING))),
     hidden(late(approvals("approval.history", ANYTHING))),
     hidden(late(approvals("openclaw.approval.list", ANYTHING))),
+    hidden(late(approvals("exec.approval.grants.list", ANYTHING))),
 ];

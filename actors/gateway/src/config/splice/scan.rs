@@ -13,6 +13,8 @@ pub(super) enum Node {
         at: Range<usize>,
         members: Vec<Member>,
     },
+    /// A list with its items.
+    List { at: Range<usize>, items: Vec<Node> },
     /// Anything else.
     Other(Range<usize>),
 }
@@ -31,7 +33,7 @@ pub(super) struct Member {
 impl Node {
     pub(super) fn at(&self) -> &Range<usize> {
         match self {
-            Self::Object { at, .. } | Self::Other(at) => at,
+            Self::Object { at, .. } | Self::List { at, .. } | Self::Other(at) => at,
         }
     }
 }
@@ -91,12 +93,14 @@ impl Scanner<'_> {
             '{' => self.object(depth),
             '[' => {
                 self.take('[');
+                let mut items = Vec::new();
                 loop {
                     self.skip()?;
                     if self.take(']') {
-                        return Some(Node::Other(start..self.at));
+                        let at = start..self.at;
+                        return Some(Node::List { at, items });
                     }
-                    self.value(depth + 1)?;
+                    items.push(self.value(depth + 1)?);
                     self.skip()?;
                     self.take(',');
                 }

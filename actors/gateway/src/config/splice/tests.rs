@@ -62,6 +62,17 @@ fn keys_come_and_go_with_their_commas() {
 }
 
 #[test]
+fn an_item_of_a_list_is_changed_where_it_stands() {
+    let text = "{ list: [\n  { id: 'a', n: 1 }, // the first\n  { id: 'b', n: 2 },\n] }";
+    let from = json!({ "list": [{ "id": "a", "n": 1 }, { "id": "b", "n": 2 }] });
+    let to = json!({ "list": [{ "id": "a", "n": 7 }, { "id": "b", "n": 2 }] });
+    assert_eq!(
+        splice(text, &from, &to).unwrap(),
+        text.replace("n: 1", "n: 7")
+    );
+}
+
+#[test]
 fn an_empty_object_is_filled_and_a_doubtful_text_is_left_alone() {
     let to = json!({ "a": { "b": 1 } });
     assert_eq!(
