@@ -12,6 +12,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use openclaw_support::client::{Client, Hello};
+use openclaw_support::device::Device;
 use openclaw_support::gateway::{Gateway, Home, TOKEN, merge, wait_until};
 use openclaw_support::line::{self, NoAnswer};
 use openclaw_support::model::{FakeModel, Reply, Wire};
@@ -324,9 +325,11 @@ async fn chaos_takes_the_right_to_administer_and_this_machine() {
         "{refused:?}"
     );
     let address = SocketAddr::from(([127, 0, 0, 1], gateway.port()));
-    let hello = Hello::new(3, 4)
-        .token(TOKEN)
-        .header("X-Forwarded-For", "203.0.113.9");
+    // A device that was let in here keeps its rights elsewhere; without one, a caller from elsewhere has none.
+    let hello = Hello::new(3, 4).token(TOKEN).device(&Device::new(1));
+    let local = Client::connect(address, hello.clone()).await;
+    local.expect("it is let in").close().await;
+    let hello = hello.header("X-Forwarded-For", "203.0.113.9");
     let mut remote = Client::connect(address, hello).await.expect("it is let in");
     let refused = remote.call("supervisor.chaos", hits).await;
     assert!(
