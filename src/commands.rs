@@ -25,6 +25,8 @@ pub(crate) mod up;
 
 use std::time::Duration;
 
+use serde_json::Value;
+
 use crate::cli::Command;
 use crate::client::Client;
 use crate::client::DeviceFiles;
@@ -76,6 +78,19 @@ impl RemoteArgs {
     pub(crate) async fn connect(&self, shell: &Shell) -> CommandResult<Client> {
         Client::connect(self.endpoint(shell)?, self.timeout()).await
     }
+}
+
+/// Asks the gateway one thing.
+async fn ask(
+    method: &str,
+    params: Value,
+    remote: &RemoteArgs,
+    shell: &Shell,
+) -> CommandResult<Value> {
+    let mut client = remote.connect(shell).await?;
+    let answer = client.call(method, &params, remote.timeout()).await?;
+    client.close().await;
+    Ok(answer)
 }
 
 /// Runs a command to its end.

@@ -5,6 +5,7 @@ use serde_json::Value;
 use serde_json::json;
 
 use super::RemoteArgs;
+use super::ask;
 use super::health::object;
 use super::health::string;
 use crate::error::CommandResult;
@@ -88,18 +89,6 @@ pub(crate) async fn run(args: &ApprovalsArgs, shell: &Shell) -> CommandResult {
         }
     }
     Ok(())
-}
-
-async fn ask(
-    method: &str,
-    params: Value,
-    remote: &RemoteArgs,
-    shell: &Shell,
-) -> CommandResult<Value> {
-    let mut client = remote.connect(shell).await?;
-    let answer = client.call(method, &params, remote.timeout()).await?;
-    client.close().await;
-    Ok(answer)
 }
 
 async fn decide(

@@ -5,6 +5,7 @@ use serde_json::Value;
 use serde_json::json;
 
 use super::RemoteArgs;
+use super::ask;
 use super::health::string;
 use crate::error::CommandResult;
 use crate::render;
@@ -184,18 +185,6 @@ pub(crate) async fn run(args: &CronArgs, shell: &Shell) -> CommandResult {
         CronCommand::Disable(args) => switch(args, false, shell).await?,
     }
     Ok(())
-}
-
-async fn ask(
-    method: &str,
-    params: Value,
-    remote: &RemoteArgs,
-    shell: &Shell,
-) -> CommandResult<Value> {
-    let mut client = remote.connect(shell).await?;
-    let answer = client.call(method, &params, remote.timeout()).await?;
-    client.close().await;
-    Ok(answer)
 }
 
 async fn switch(args: &OneArgs, enabled: bool, shell: &Shell) -> CommandResult {

@@ -9,6 +9,7 @@ use serde_json::json;
 use self::invoke::InvokeArgs;
 use self::invoke::RunArgs;
 use super::RemoteArgs;
+use super::ask;
 use super::health::string;
 use crate::client::Client;
 use crate::error::CommandError;
@@ -106,18 +107,6 @@ pub(crate) async fn run(args: &NodesArgs, shell: &Shell) -> CommandResult {
         NodesCommand::Run(args) => invoke::run(args, shell).await?,
     }
     Ok(())
-}
-
-async fn ask(
-    method: &str,
-    params: Value,
-    remote: &RemoteArgs,
-    shell: &Shell,
-) -> CommandResult<Value> {
-    let mut client = remote.connect(shell).await?;
-    let answer = client.call(method, &params, remote.timeout()).await?;
-    client.close().await;
-    Ok(answer)
 }
 
 /// The id of a node that is named by its id, the beginning of it, or its name.
