@@ -8,8 +8,10 @@
 
 pub mod agents;
 mod alias;
+pub mod budget;
 pub mod channels;
 mod check;
+pub mod compaction;
 mod decode;
 pub mod diff;
 pub mod gateway;
@@ -36,6 +38,9 @@ pub use self::agents::Agents;
 pub use self::agents::Identity;
 pub use self::agents::ModelChoice;
 pub use self::agents::ResolvedAgent;
+pub use self::budget::Amount;
+pub use self::budget::Budget;
+pub use self::budget::Budgets;
 pub use self::channels::Binding;
 pub use self::channels::BindingMatch;
 pub use self::channels::ChannelDefaults;
@@ -48,6 +53,11 @@ pub use self::channels::ReplyToMode;
 pub use self::channels::TelegramAccount;
 pub use self::channels::TelegramGroup;
 pub use self::channels::UnknownSend;
+pub use self::compaction::Compaction;
+pub use self::compaction::CompactionMode;
+pub use self::compaction::ContextPruning;
+pub use self::compaction::MemoryFlush;
+pub use self::compaction::PruningMode;
 pub use self::decode::Broken;
 pub use self::diff::Takeup;
 pub use self::gateway::AuthMode;
@@ -85,6 +95,8 @@ pub struct Config {
     pub agents: Agents,
     /// With which models.
     pub models: Models,
+    /// For how much.
+    pub budgets: Section<Budgets>,
     /// How conversations are kept apart and reset.
     pub session: Section<Session>,
     /// How messages are taken in and answered.

@@ -186,10 +186,18 @@ pub struct Usage {
     pub cache_read: u64,
     /// Tokens written to the provider's cache.
     pub cache_write: u64,
+    /// The part of `output` that was thought and not said, where the provider tells.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub reasoning: u64,
     /// All of them.
     pub total_tokens: u64,
     /// In US dollars.
     pub cost: Cost,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // as serde calls it
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// Money of one answer in US dollars.
@@ -318,6 +326,7 @@ impl Usage {
         self.output += other.output;
         self.cache_read += other.cache_read;
         self.cache_write += other.cache_write;
+        self.reasoning += other.reasoning;
         self.total_tokens += other.total_tokens;
         self.cost.input += other.cost.input;
         self.cost.output += other.cost.output;

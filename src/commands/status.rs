@@ -95,6 +95,9 @@ async fn live(args: &StatusArgs, shell: &Shell) -> CommandResult<Value> {
         ("channels", "channels.status", json!({ "probe": args.deep })),
         ("models", "models.list", json!({})),
     ];
+    if args.usage {
+        wanted.push(("cost", "usage.cost", json!({ "days": 30 })));
+    }
     if args.all {
         wanted.push(("tree", "supervisor.tree", json!({})));
         wanted.push(("crashes", "supervisor.crash", json!({})));

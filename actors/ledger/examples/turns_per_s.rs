@@ -48,7 +48,7 @@ async fn session(ledger: Ledger, name: String, until: Instant, turns: Arc<Atomic
             entries: vec![message("user"), message("assistant")],
             entry: Some(json!({ "updatedAt": n, "totalTokens": n })),
             outbox: vec![],
-            usage: None,
+            usage: Vec::new(),
         };
         ledger.commit_turn(end).await?;
         turns.fetch_add(1, Relaxed);

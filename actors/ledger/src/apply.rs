@@ -8,6 +8,7 @@ mod outbox;
 mod prune;
 mod recover;
 mod session;
+mod spend;
 mod turn;
 
 pub(crate) use self::prune::is_dead;
@@ -65,6 +66,8 @@ pub(crate) fn apply(tables: &mut impl Tables, write: Write) -> Result<Receipt, S
             result,
         } => turn::result(tables, &session, turn, k, result),
         Op::CommitTurn(end) => turn::commit(tables, *end),
+        Op::Reserve(asked) => spend::reserve(tables, &asked).map(Receipt::Reserved),
+        Op::Spend(calls) => spend::record(tables, &calls).map(|()| Receipt::Done),
         Op::EditSession {
             session,
             entry,

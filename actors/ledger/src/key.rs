@@ -57,10 +57,10 @@ pub(crate) fn step(session: &SessionKey, turn: u64, k: u32) -> Vec<u8> {
     key
 }
 
-/// `(at, session, turn)`; time first, since sums are asked for periods.
-pub(crate) fn usage(at_ms: i64, session: &SessionKey, turn: u64) -> Vec<u8> {
+/// `(at, session, turn, call)`; time first, since sums are asked for periods.
+pub(crate) fn usage(at_ms: i64, session: &SessionKey, turn: u64, call: u32) -> Vec<u8> {
     let mut key = time(at_ms).to_vec();
-    key.extend_from_slice(&numbered(session.as_str(), turn));
+    key.extend_from_slice(&step(session, turn, call));
     key
 }
 

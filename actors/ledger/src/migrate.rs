@@ -10,7 +10,7 @@ use crate::error::{LedgerError, Stop};
 use crate::table::{TableId, Tables, View};
 
 /// Layout that this binary writes.
-pub(crate) const LAYOUT: u32 = 2;
+pub(crate) const LAYOUT: u32 = 3;
 
 const MAGIC: &[u8] = b"magic";
 const MAGIC_VALUE: &[u8] = b"openclaw ledger";
@@ -25,14 +25,21 @@ struct Migration {
 }
 
 /// One entry for each layout before [`LAYOUT`]. A file that stops halfway is unchanged.
-const MIGRATIONS: &[Migration] = &[Migration {
-    from: 1,
-    name: "rows keep their moves",
-    run: nothing,
-}];
+const MIGRATIONS: &[Migration] = &[
+    Migration {
+        from: 1,
+        name: "rows keep their moves",
+        run: nothing,
+    },
+    Migration {
+        from: 2,
+        name: "usage is counted call by call, and budgets bind",
+        run: nothing,
+    },
+];
 
-/// Rows of the older layout are read as they are, and rewritten when they move: all that has to be said is that an
-/// older binary cannot read this file any more.
+/// Rows of the older layout are read as they are, and rewritten when they move; new tables begin empty. All that has
+/// to be said is that an older binary cannot read this file any more.
 fn nothing(_tables: &mut DiskTables<'_>) -> Result<(), Stop> {
     Ok(())
 }

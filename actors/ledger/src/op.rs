@@ -6,7 +6,8 @@ use openclaw_protocol::key::{AccountKey, SessionKey};
 use serde_json::Value;
 
 use crate::row::{
-    Appended, Committed, InboxState, OutboxKey, OutboxState, Recovery, UnknownAction, UnknownPolicy,
+    Appended, Committed, InboxState, OutboxKey, OutboxState, Recovery, Reservation, Reserved,
+    UnknownAction, UnknownPolicy, UsageRow,
 };
 use crate::table::TableId;
 
@@ -77,8 +78,15 @@ pub(crate) struct TurnEnd {
     pub(crate) entries: Vec<Vec<u8>>,
     pub(crate) entry: Option<Value>,
     pub(crate) outbox: Vec<OutboxInsert>,
-    pub(crate) usage: Option<(i64, Vec<u8>)>,
+    pub(crate) usage: Vec<Call>,
     pub(crate) now_ms: i64,
+}
+
+/// A call that is over, with its row as it is stored.
+#[derive(Debug)]
+pub(crate) struct Call {
+    pub(crate) row: UsageRow,
+    pub(crate) body: Vec<u8>,
 }
 
 /// How a session's entry changes.
@@ -179,6 +187,8 @@ pub(crate) enum Op {
         result: Value,
     },
     CommitTurn(Box<TurnEnd>),
+    Reserve(Box<Reservation>),
+    Spend(Vec<Call>),
     RetryInbound {
         session: SessionKey,
         seq: u64,
@@ -255,6 +265,8 @@ kinds! {
     Self::StepIntent { .. } => "step_intent",
     Self::StepResult { .. } => "step_result",
     Self::CommitTurn(_) => "commit_turn",
+    Self::Reserve(_) => "reserve",
+    Self::Spend(_) => "spend",
     Self::RetryInbound { .. } => "retry_inbound",
     Self::DropInbound { .. } => "drop_inbound",
     Self::EditSession { .. } => "edit_session",
@@ -314,6 +326,8 @@ impl Op {
             | Self::Recover { .. }
             | Self::RecoverAccount { .. }
             | Self::PutCrash(_)
+            | Self::Reserve(_)
+            | Self::Spend(_)
             | Self::Prune(_) => 0,
         }
     }
@@ -342,6 +356,7 @@ pub(crate) enum Receipt {
     Repeat(Vec<u8>),
     Turn(Option<Box<RawTurn>>),
     Committed(Committed),
+    Reserved(Reserved),
     Claimed(Vec<RawOutbound>),
     Recovered(Recovery),
     Number(u64),

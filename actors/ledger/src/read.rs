@@ -272,16 +272,7 @@ impl Ledger {
                 let row = codec::unseal(TableId::Usage, value)
                     .and_then(|row| codec::parse::<UsageRow>(TableId::Usage, row));
                 match row {
-                    Ok(row) => {
-                        let model = format!("{}/{}", row.provider, row.model);
-                        sums.total.add(&row);
-                        sums.models.entry(model).or_default().add(&row);
-                        sums.agents.entry(row.agent.clone()).or_default().add(&row);
-                        sums.sessions
-                            .entry(row.session.to_string())
-                            .or_default()
-                            .add(&row);
-                    }
+                    Ok(row) => sums.count(&row),
                     Err(error) => skipped(TableId::Usage, None::<u64>, Some(error)),
                 }
                 true

@@ -1,5 +1,6 @@
 //! The rows of the ledger as the rest of the house sees them.
 
+mod budget;
 mod crash;
 mod inbox;
 mod outbox;
@@ -7,6 +8,7 @@ mod story;
 mod turn;
 mod usage;
 
+pub use budget::{Limit, Owner, Reservation, Reserved, Scope, Shortage, Spent, micro_usd};
 pub use crash::CrashRow;
 pub use inbox::{
     Accepted, Appended, InboundBatch, InboxFilter, InboxKey, InboxRow, InboxState, NewInbound,
@@ -21,7 +23,7 @@ pub use turn::{
     Committed, MAX_ATTEMPTS, Recovery, StepIntent, StepRow, TranscriptEdit, TurnCommit, TurnNo,
     TurnOutcome, TurnStart,
 };
-pub use usage::{UsageRow, UsageSum, UsageSums};
+pub use usage::{Purpose, UsageRow, UsageSum, UsageSums};
 
 pub(crate) use inbox::InboxBody;
 pub(crate) use outbox::{OutboxBody, OutboxNote};

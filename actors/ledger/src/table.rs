@@ -29,14 +29,18 @@ pub(crate) enum TableId {
     OutboxOpen,
     /// (kind, key) → nothing; rows that ended dead or unknown
     Dead,
-    /// (time, session, turn) → tokens
+    /// (time, session, turn, call) → tokens
     Usage,
+    /// (session, turn, call) → what is kept back for a call that is being made
+    Held,
+    /// scope → (time, what it has spent); only of scopes that a budget binds
+    Spent,
     /// n → crash record
     Crash,
 }
 
 impl TableId {
-    pub(crate) const ALL: [Self; 14] = [
+    pub(crate) const ALL: [Self; 16] = [
         Self::Meta,
         Self::Inbox,
         Self::InboxOpen,
@@ -50,6 +54,8 @@ impl TableId {
         Self::OutboxOpen,
         Self::Dead,
         Self::Usage,
+        Self::Held,
+        Self::Spent,
         Self::Crash,
     ];
 
@@ -74,6 +80,8 @@ impl TableId {
             Self::OutboxOpen => "outbox_open",
             Self::Dead => "dead",
             Self::Usage => "usage",
+            Self::Held => "held",
+            Self::Spent => "spent",
             Self::Crash => "crash",
         }
     }

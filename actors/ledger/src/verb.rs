@@ -4,6 +4,7 @@ mod inbox;
 mod outbox;
 pub(crate) mod prune;
 mod session;
+mod spend;
 mod turn;
 
 use std::time::{SystemTime, UNIX_EPOCH};

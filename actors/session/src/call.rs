@@ -1,12 +1,10 @@
 //! One call of a model: a task that streams, and dies with its permit when it is killed.
-//!
-//! Deltas go from here straight to the sink, as cumulative text. They are put together while the
-//! text grows: at most one event a microsecond for each byte of the text so far, which bounds the
-//! copying at one megabyte a second however long the answer gets. Nothing is queued.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::StreamExt;
+use openclaw_ledger::Purpose;
 use openclaw_protocol::message::AssistantMessage;
 use openclaw_provider::CallOutcome;
 use openclaw_provider::ModelError;
@@ -32,22 +30,37 @@ use crate::models::Leased;
 use crate::models::Models;
 use crate::notice;
 use crate::plan::CallFailure;
+use crate::tab::Open;
+use crate::tab::Refused;
+use crate::tab::Tab;
 
 mod answer;
 
-/// Calls the first model of a chain that answers, and follows its stream to the end. `requests` are
-/// the same question to each model of the chain, in its order.
+/// When a call is tried again that the reservations of others leave no room for.
+const OTHERS: Duration = Duration::from_secs(2);
+
+/// What is asked, and on whose account.
+pub(crate) struct Question {
+    pub(crate) chain: Arc<Chosen>,
+    /// The same question to each model of the chain, in its order.
+    pub(crate) requests: Vec<ModelRequest>,
+    pub(crate) tab: Tab,
+    pub(crate) purpose: Purpose,
+    /// How many tokens it has, by estimate.
+    pub(crate) input: u64,
+}
+
+/// Calls the first model of a chain that answers, and follows its stream to the end.
 pub(crate) async fn run(
     models: Arc<dyn Models>,
-    chosen: Arc<Chosen>,
-    requests: Vec<ModelRequest>,
+    question: Question,
     feed: Arc<Feed>,
 ) -> Result<AssistantMessage, CallFailure> {
     let mut walk = Walk {
         models,
         feed,
-        chain: chosen,
-        requests,
+        question,
+        budget: None,
         passed: Vec::new(),
         errors: Vec::new(),
         last: None,
@@ -68,8 +81,9 @@ pub(crate) async fn run(
 struct Walk {
     models: Arc<dyn Models>,
     feed: Arc<Feed>,
-    chain: Arc<Chosen>,
-    requests: Vec<ModelRequest>,
+    question: Question,
+    /// What the last budget said that refused, and whether that may pass.
+    budget: Option<(String, bool)>,
     /// Who did not answer, and why.
     passed: Vec<Passed>,
     errors: Vec<ModelError>,
@@ -82,8 +96,9 @@ impl Walk {
         // What rested in the first pass is asked in the second.
         self.passed.clear();
         self.errors.clear();
-        let chain = Arc::clone(&self.chain);
-        let requests = self.requests.clone();
+        self.budget = None;
+        let chain = Arc::clone(&self.question.chain);
+        let requests = self.question.requests.clone();
         let length = requests.len();
         for (at, (candidate, request)) in chain.chain().zip(requests).enumerate() {
             let mut want = Want {
@@ -101,8 +116,13 @@ impl Walk {
                     }
                 };
                 let account = leased.account.clone();
+                let Some(open) = self.open(candidate, &account).await else {
+                    break; // the next of the chain may cost less
+                };
+                let mut request = request.clone();
+                request.max_tokens = open.max_tokens.or(request.max_tokens);
                 let mut answer = Answer::new(candidate, Arc::clone(&self.feed));
-                let outcome = attempt(leased, candidate, request.clone(), &mut answer).await;
+                let outcome = attempt(leased, candidate, request, open, &mut answer).await;
                 answer.flush();
                 let message = answer.end();
                 let Err(error) = outcome else {
@@ -125,6 +145,29 @@ impl Walk {
         None
     }
 
+    /// Asks the budgets; none when one of them refuses.
+    async fn open(&mut self, candidate: &Chosen, account: &str) -> Option<Open> {
+        let (purpose, input) = (self.question.purpose, self.question.input);
+        let opened = self.question.tab.open(candidate, account, purpose, input);
+        let (notice, may_pass) = match opened.await {
+            Ok(open) => return Some(open),
+            Err(Refused::Budget { notice, may_pass }) => (notice, may_pass),
+            Err(Refused::Ledger(error)) => (
+                format!("What a call may cost could not be written down: {error}."),
+                true,
+            ),
+        };
+        tracing::info!(model = %candidate.model, notice, "a budget refused a call");
+        self.passed.push(Passed {
+            model: candidate.model.to_string(),
+            account: None,
+            reason: "budget",
+            message: notice.clone(),
+        });
+        self.budget = Some((notice, may_pass));
+        None
+    }
+
     fn passed_over(&mut self, candidate: &Chosen, account: Option<String>, error: ModelError) {
         tracing::warn!(
             model = %candidate.model, reason = error.kind.as_str(), %error, "a model did not answer"
@@ -141,7 +184,7 @@ impl Walk {
     /// Names in the answer whom it stands in for.
     fn signed(self, mut answer: AssistantMessage) -> AssistantMessage {
         if !self.passed.is_empty() {
-            let facts = json!({ "instead": self.chain.model, "passed": self.passed });
+            let facts = json!({ "instead": self.question.chain.model, "passed": self.passed });
             answer.extra.insert("failover".to_owned(), facts);
         }
         answer
@@ -150,19 +193,32 @@ impl Walk {
     fn failure(self) -> CallFailure {
         let worth = self.errors.iter().filter(|error| error.retryable());
         // Whoever is back first decides when it is worth to ask again.
-        let retry_after = worth.clone().filter_map(|error| error.retry_after).min();
-        let notice = match self.errors.as_slice() {
-            [] => notice::no_account(&self.chain.model),
-            [error] => notice::model_error(&self.chain.model, error),
+        let mut retry_after = worth.clone().filter_map(|error| error.retry_after).min();
+        let mut retryable = worth.count() > 0;
+        let chain = &self.question.chain;
+        let notice = match (self.errors.as_slice(), &self.budget) {
+            ([], None) => notice::no_account(&chain.model),
+            (_, Some((refusal, may_pass))) => {
+                if *may_pass && !retryable {
+                    (retryable, retry_after) = (true, Some(OTHERS));
+                }
+                match self.errors.as_slice() {
+                    [] => refusal.clone(),
+                    _ => failover::exhausted(&self.passed),
+                }
+            }
+            ([error], None) => notice::model_error(&chain.model, error),
             _ => failover::exhausted(&self.passed),
         };
+        let is_too_long = |error: &ModelError| error.kind == ModelErrorKind::ContextOverflow;
         CallFailure {
-            retryable: worth.count() > 0,
+            retryable,
             retry_after,
+            is_too_long: self.errors.last().is_some_and(is_too_long),
             notice,
             message: self
                 .last
-                .unwrap_or_else(|| Answer::new(&self.chain, self.feed).end()),
+                .unwrap_or_else(|| Answer::new(&self.question.chain, self.feed).end()),
         }
     }
 }
@@ -171,6 +227,7 @@ async fn attempt(
     leased: Leased,
     candidate: &Chosen,
     request: ModelRequest,
+    open: Open,
     answer: &mut Answer,
 ) -> Result<(), ModelError> {
     let span = tracing::info_span!(
@@ -181,7 +238,9 @@ async fn attempt(
         gen_ai.usage.output_tokens = tracing::field::Empty,
         error.r#type = tracing::field::Empty,
     );
-    let outcome = call(leased, request, answer).instrument(span.clone()).await;
+    let outcome = call(leased, request, open, answer)
+        .instrument(span.clone())
+        .await;
     span.record("gen_ai.usage.input_tokens", answer.message.usage.input);
     span.record("gen_ai.usage.output_tokens", answer.message.usage.output);
     if let Err(error) = &outcome {
@@ -193,6 +252,7 @@ async fn attempt(
 async fn call(
     leased: Leased,
     request: ModelRequest,
+    mut open: Open,
     answer: &mut Answer,
 ) -> Result<(), ModelError> {
     fault::point_async!("turn.before_call")
@@ -200,9 +260,10 @@ async fn call(
         .map_err(injected)?;
     // The permit lives in this future: dropping the future gives it back.
     let begun = Instant::now();
-    let outcome = follow(leased.client.stream(request), answer).await;
+    let outcome = follow(leased.client.stream(request), &mut open, answer).await;
     let error = outcome.as_ref().err().cloned();
     let usage = answer.message.usage;
+    open.end(&usage);
     (leased.report)(CallOutcome::new(error, begun.elapsed(), usage));
     outcome?;
     fault::point_async!("turn.after_call")
@@ -210,7 +271,11 @@ async fn call(
         .map_err(injected)
 }
 
-async fn follow(mut events: ModelStream, answer: &mut Answer) -> Result<(), ModelError> {
+async fn follow(
+    mut events: ModelStream,
+    open: &mut Open,
+    answer: &mut Answer,
+) -> Result<(), ModelError> {
     loop {
         let event = match answer.due {
             Some(due) => match tokio::time::timeout_at(due, events.next()).await {
@@ -228,7 +293,10 @@ async fn follow(mut events: ModelStream, answer: &mut Answer) -> Result<(), Mode
                 answer.message.stop_reason = stop;
                 return Ok(());
             }
-            Some(Ok(event)) => answer.take(event)?,
+            Some(Ok(event)) => {
+                answer.take(event)?;
+                open.saw(answer.bytes());
+            }
             Some(Err(error)) => return Err(error),
             None => {
                 return Err(ModelError::new(

@@ -23,7 +23,39 @@ pub enum Command {
     Help,
     /// Say who the sender is to the gateway.
     WhoAmI,
+    /// Sum the conversation up; a person may say what matters.
+    Compact { instructions: Option<String> },
+    /// Say what the model gets to see, and how much room it takes.
+    Context(Form),
+    /// Say what was used, or what shall be said of it with each answer.
+    Usage(Option<Shown>),
+    /// Choose the model, or say which there are.
+    Model { name: Option<String> },
+    /// Choose how much the model thinks, or say it.
+    Think { level: Option<String> },
 }
+
+/// How much is said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    List,
+    Detail,
+    Json,
+}
+
+/// What is said of usage: with each answer, or now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shown {
+    Off,
+    Tokens,
+    Full,
+    /// Now.
+    Cost,
+}
+
+pub(crate) mod model;
+pub(crate) mod report;
+pub(crate) mod usage;
 
 /// Reads a message; none when it is for the model. `triggers` are the configured reset triggers.
 pub fn read(text: &str, triggers: &[String]) -> Option<Command> {
@@ -41,6 +73,9 @@ pub fn read(text: &str, triggers: &[String]) -> Option<Command> {
     }
     let name = text.strip_prefix('/')?;
     let (name, rest) = split_name(name);
+    if let Some(command) = with_rest(&name, rest) {
+        return Some(command);
+    }
     if !rest.is_empty() {
         return None;
     }
@@ -50,6 +85,34 @@ pub fn read(text: &str, triggers: &[String]) -> Option<Command> {
         "whoami" | "id" => Some(Command::WhoAmI),
         _ => None,
     }
+}
+
+/// The commands that take something.
+fn with_rest(name: &str, rest: &str) -> Option<Command> {
+    let given = (!rest.is_empty()).then(|| rest.to_owned());
+    let is_word = !rest.contains(char::is_whitespace);
+    Some(match name {
+        "compact" => Command::Compact {
+            instructions: given,
+        },
+        "context" => Command::Context(match rest {
+            "" | "list" => Form::List,
+            "detail" => Form::Detail,
+            "json" => Form::Json,
+            _ => return None,
+        }),
+        "usage" => Command::Usage(match rest {
+            "" => None,
+            "off" => Some(Shown::Off),
+            "tokens" | "on" => Some(Shown::Tokens),
+            "full" => Some(Shown::Full),
+            "cost" => Some(Shown::Cost),
+            _ => return None,
+        }),
+        "model" | "models" if is_word => Command::Model { name: given },
+        "think" | "thinking" | "t" if is_word => Command::Think { level: given },
+        _ => return None,
+    })
 }
 
 /// Whether a whole message says stop.
@@ -101,6 +164,11 @@ pub fn help() -> String {
      - `/stop`, or just `stop`: end what runs and drop what waits\n\
      - `/status`: model, session and queue\n\
      - `/whoami`: how the gateway knows you\n\
+     - `/model`: the models there are; `/model <name>`: choose one for this session, `/model default`: the usual one\n\
+     - `/think <level>`: how much the model thinks: off, minimal, low, medium, high, xhigh\n\
+     - `/compact`: sum the conversation up; text after it says what matters\n\
+     - `/context list`, `detail` or `json`: what the model gets to see\n\
+     - `/usage off`, `tokens` or `full`: what is said with each answer; `/usage cost`: what was spent\n\
      - `/help`: this list\n\n\
      Everything else goes to the agent."
         .to_owned()

@@ -7,7 +7,6 @@ use openclaw_ledger::LedgerError;
 use openclaw_ledger::TurnCommit;
 use openclaw_ledger::TurnNo;
 use openclaw_ledger::TurnOutcome;
-use openclaw_ledger::UsageRow;
 use openclaw_protocol::Content;
 use openclaw_protocol::Message;
 use openclaw_protocol::StopReason;
@@ -16,6 +15,7 @@ use openclaw_protocol::message::AssistantMessage;
 use openclaw_runtime::fault;
 use serde_json::Value;
 
+use crate::command::usage;
 use crate::conversation;
 use crate::conversation::Slot;
 use crate::deps::Deps;
@@ -29,6 +29,7 @@ use crate::plan::Outcome;
 use crate::prepare::Prepared;
 use crate::reply;
 use crate::reply::Reply;
+use crate::tab::Tab;
 
 /// A turn that is over but for its commit.
 #[derive(Debug)]
@@ -40,6 +41,8 @@ pub(crate) struct Ending {
     pub(crate) outcome: Outcome,
     /// The crash that made the row a dead letter.
     pub(crate) crash: Option<String>,
+    /// What its calls cost.
+    pub(crate) tab: Tab,
 }
 
 /// What is told once the commit is durable.
@@ -60,6 +63,7 @@ pub(crate) async fn commit(deps: Arc<Deps>, slot: Slot, ending: Ending) -> Resul
         said,
         outcome,
         crash,
+        tab,
     } = ending;
     let told = told(&said, &outcome);
     let key = &row.session;
@@ -81,7 +85,6 @@ pub(crate) async fn commit(deps: Arc<Deps>, slot: Slot, ending: Ending) -> Resul
         entry::Entry::new()
     };
     let mut added = Vec::new();
-    let mut usage_row = None;
     if let Some(prepared) = &prepared {
         // Who answered, which need not be who was chosen.
         let chosen = answered(&prepared.chosen, &said);
@@ -111,20 +114,8 @@ pub(crate) async fn commit(deps: Arc<Deps>, slot: Slot, ending: Ending) -> Resul
                 now_ms,
             },
         );
-        if told.usage != Usage::default() {
-            usage_row = Some(UsageRow {
-                at_ms: now_ms,
-                session: key.clone(),
-                agent: key.agent_str().to_owned(),
-                provider: chosen.model.provider.clone(),
-                model: chosen.model.model.clone(),
-                input: told.usage.input,
-                output: told.usage.output,
-                cache_read: told.usage.cache_read,
-                cache_write: told.usage.cache_write,
-                cost_usd: told.usage.cost.total,
-            });
-        }
+        // What a person changed by a command.
+        patch.extend(prepared.patch.clone());
     }
     let (rows, leaf) = (scribe.rows(), scribe.leaf().map(str::to_owned));
     let lines = scribe.finish();
@@ -132,7 +123,14 @@ pub(crate) async fn commit(deps: Arc<Deps>, slot: Slot, ending: Ending) -> Resul
     let manner = prepared
         .as_deref()
         .map_or_else(Manner::default, |prepared| prepared.manner.clone());
-    let (reply, is_notice) = to_send(&said, &outcome);
+    let (mut reply, is_notice) = to_send(&said, &outcome);
+    if let Some(prepared) = prepared
+        .as_deref()
+        .filter(|_| !is_notice && !reply.text.is_empty())
+        && let Some(footer) = usage::footer(prepared.shown, &told.usage, &told.model)
+    {
+        reply.text = format!("{}\n\n{footer}", reply.text);
+    }
     let commit = TurnCommit {
         session: key.clone(),
         turn: TurnNo(row.seq),
@@ -141,7 +139,7 @@ pub(crate) async fn commit(deps: Arc<Deps>, slot: Slot, ending: Ending) -> Resul
         entries: lines,
         entry: (!patch.is_empty()).then_some(Value::Object(patch)),
         outbox: outbound::rows(&row, &reply, &manner, is_notice),
-        usage: usage_row,
+        usage: tab.take().await,
     };
     let has_lines = !commit.entries.is_empty();
     fault::point_async!("turn.before_commit").await?;

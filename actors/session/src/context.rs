@@ -11,8 +11,16 @@ use openclaw_protocol::Content;
 use openclaw_protocol::Message;
 use openclaw_protocol::ModelRef;
 use openclaw_protocol::StopReason;
+use openclaw_protocol::Usage;
 use openclaw_protocol::message::ToolResultMessage;
 use serde_json::Value;
+
+pub(crate) mod cut;
+pub(crate) mod digest;
+pub(crate) mod fit;
+pub(crate) mod prune;
+pub(crate) mod room;
+pub(crate) mod size;
 
 #[cfg(test)]
 mod tests;
@@ -20,6 +28,9 @@ mod tests;
 /// The field that marks messages which the gateway handled itself: commands and their answers.
 /// People see them in the history, models don't.
 pub(crate) const COMMAND: &str = "openclawCommand";
+
+/// Begins the message that stands for what was summed up.
+pub(crate) const SUMMARY: &str = "[Summary of the conversation so far]\n";
 
 /// What a transcript amounts to.
 #[derive(Debug, Clone, Default)]
@@ -32,6 +43,8 @@ pub(crate) struct Context {
     pub(crate) model: Option<ModelRef>,
     /// How many lines there are.
     pub(crate) rows: u64,
+    /// How many answers came since the conversation was last summed up; none when it never was.
+    pub(crate) since: Option<u64>,
 }
 
 /// Reads a transcript's lines.
@@ -53,10 +66,11 @@ pub(crate) fn build(lines: &[Value]) -> Context {
             ))
         });
     Context {
-        messages: mend(messages(&path)),
+        messages: mend(entries_of(&path).into_iter().map(|(_, m)| m).collect()),
         leaf,
         model,
         rows,
+        since: since(&path),
     }
 }
 
@@ -97,29 +111,53 @@ fn path(lines: &[Value]) -> Vec<&Value> {
     path
 }
 
-fn messages(path: &[&Value]) -> Vec<Message> {
-    let compaction = path
-        .iter()
-        .rposition(|line| text(line, "type") == Some("compaction"));
-    let mut messages = Vec::new();
+/// What a model sees of a transcript, each message with its entry; a summary has none.
+pub(crate) fn entries(lines: &[Value]) -> Vec<(Option<String>, Message)> {
+    entries_of(&path(lines))
+}
+
+fn last_compaction(path: &[&Value]) -> Option<usize> {
+    path.iter()
+        .rposition(|line| text(line, "type") == Some("compaction"))
+}
+
+fn since(path: &[&Value]) -> Option<u64> {
+    let at = last_compaction(path)?;
+    let after = path.get(at..).unwrap_or_default().iter();
+    let answers = after
+        .filter(|line| line.pointer("/message/role").and_then(Value::as_str) == Some("assistant"));
+    u64::try_from(answers.count()).ok()
+}
+
+fn entries_of(path: &[&Value]) -> Vec<(Option<String>, Message)> {
+    let mut entries = Vec::new();
     let mut rest: &[&Value] = path;
-    if let Some(at) = compaction
+    let mut old = 0;
+    if let Some(at) = last_compaction(path)
         && let Some(line) = path.get(at)
     {
         let summary = text(line, "summary").unwrap_or_default();
-        messages.push(Message::user(
-            format!("[Summary of the conversation so far]\n{summary}"),
-            0,
-        ));
+        entries.push((None, Message::user(format!("{SUMMARY}{summary}"), 0)));
         let kept = text(line, "firstKeptEntryId");
         let from = path
             .iter()
             .position(|line| kept.is_some() && text(line, "id") == kept)
             .unwrap_or(at);
         rest = path.get(from..).unwrap_or_default();
+        old = at.saturating_sub(from);
     }
-    messages.extend(rest.iter().filter_map(|line| message(line)));
-    messages
+    for (n, line) in rest.iter().enumerate() {
+        let Some(mut message) = message(line) else {
+            continue;
+        };
+        if let Message::Assistant(answer) = &mut message
+            && n < old
+        {
+            answer.usage = Usage::default(); // of a conversation that was longer then
+        }
+        entries.push((text(line, "id").map(str::to_owned), message));
+    }
+    entries
 }
 
 fn message(line: &Value) -> Option<Message> {

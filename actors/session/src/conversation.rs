@@ -40,6 +40,10 @@ pub(crate) struct Conversation {
     pub(crate) messages: Arc<Vec<Arc<Message>>>,
     /// The model that the transcript named last.
     pub(crate) model: Option<ModelRef>,
+    /// How many answers came since it was last summed up; none when it never was.
+    pub(crate) since: Option<u64>,
+    /// So many of the messages have had old results shortened.
+    pub(crate) pruned: usize,
     /// The entry of an earlier session under the same key, when this one begins with the next turn.
     pub(crate) previous: Option<Entry>,
     /// Whether the entry is in the ledger.
@@ -55,6 +59,8 @@ impl Conversation {
             leaf: None,
             messages: Arc::default(),
             model: None,
+            since: None,
+            pruned: 0,
             previous,
             is_stored: false,
         }
@@ -67,6 +73,9 @@ impl Conversation {
 
     /// Takes up what was written and is durable now.
     pub(crate) fn advance(&mut self, rows: u64, leaf: Option<&str>, said: Vec<Message>) {
+        let answers = said.iter().filter(|m| matches!(m, Message::Assistant(_)));
+        let answers = u64::try_from(answers.count()).unwrap_or(0);
+        self.since = self.since.map(|since| since + answers);
         self.rows = rows;
         self.leaf = leaf.map(str::to_owned);
         if !said.is_empty() {
@@ -117,6 +126,8 @@ pub(crate) async fn load(deps: &Deps, key: &SessionKey) -> Result<Conversation, 
         leaf: context.leaf,
         messages: Arc::new(context.messages.into_iter().map(Arc::new).collect()),
         model: context.model,
+        since: context.since,
+        pruned: 0,
         previous: None,
         is_stored: true,
     })

@@ -6,7 +6,7 @@
 //! transaction (`commit`): transcript, entry, outbox rows, usage and the row itself. The files that
 //! people know (`sessions.json`, transcripts) follow the rows (`files`).
 //!
-//! Pure rooms: `plan`, `context`, `transcript`, `entry`, `envelope`, `command`, `reply`, `binding`,
+//! Pure rooms: `plan`, `context`, `budget`, `transcript`, `entry`, `envelope`, `command`, `reply`, `binding`,
 //! `outbound`, `reset`.
 
 #![cfg_attr(
@@ -20,9 +20,11 @@
 )]
 
 pub mod binding;
+mod budget;
 mod call;
 pub mod command;
 mod commit;
+mod compact;
 mod context;
 mod conversation;
 pub mod deps;
@@ -43,6 +45,7 @@ mod router;
 mod session;
 pub mod sessions;
 mod status;
+mod tab;
 mod transcript;
 mod turn;
 mod turns;
@@ -53,6 +56,7 @@ mod workspace;
 mod tests;
 
 pub use binding::Routes;
+pub use compact::Done;
 pub use deps::Deps;
 pub use deps::Folders;
 pub use deps::IDLE;

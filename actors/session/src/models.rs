@@ -7,6 +7,7 @@ use openclaw_protocol::Content;
 use openclaw_protocol::Message;
 use openclaw_protocol::ModelRef;
 use openclaw_protocol::config::ResolvedAgent;
+use openclaw_protocol::config::models::ModelCost;
 use openclaw_provider::CallOutcome;
 use openclaw_provider::Catalogue;
 use openclaw_provider::Model;
@@ -27,6 +28,11 @@ pub trait Models: Send + Sync {
     /// Which model answers. `wanted` is the session's own choice, if a user made one.
     fn choose(&self, agent: &ResolvedAgent, wanted: Option<&str>) -> Result<Chosen, ModelError>;
 
+    /// The names of what can be chosen.
+    fn names(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Waits for a permit to call a model.
     fn lease(&self, want: Want) -> BoxFuture<'static, Result<Leased, NoLease>>;
 }
@@ -39,6 +45,10 @@ pub struct Chosen {
     pub api: String,
     pub context_window: Option<u64>,
     pub max_tokens: Option<u32>,
+    /// How much the model can write.
+    pub output_limit: Option<u64>,
+    /// US dollars for a million tokens; zero where nobody knows.
+    pub cost: ModelCost,
     pub params: Value,
     /// The model can think.
     pub reasoning: bool,
@@ -60,6 +70,8 @@ impl Chosen {
             api: api.to_owned(),
             context_window: None,
             max_tokens: None,
+            output_limit: None,
+            cost: ModelCost::default(),
             params: Value::Null,
             reasoning: false,
             sees: true,
@@ -139,6 +151,11 @@ impl HouseModels {
                 (Some(a), Some(b)) => Some(a.min(b)),
                 (a, b) => a.or(b),
             },
+            output_limit: info
+                .as_ref()
+                .and_then(|info| info.max_tokens)
+                .map(u64::from),
+            cost: info.as_ref().map(|info| info.cost).unwrap_or_default(),
             params: catalogue.params(model),
             reasoning: info.as_ref().is_some_and(|info| info.reasoning),
             sees: info.as_ref().is_none_or(|info| info.images),
@@ -189,6 +206,15 @@ impl Models for HouseModels {
             chosen.for_pictures = seeing.filter(|one| one.sees).collect();
         }
         Ok(chosen)
+    }
+
+    fn names(&self) -> Vec<String> {
+        let catalogue = (self.catalogue)();
+        let listed = catalogue.usable().flat_map(|entry| &entry.endpoint.models);
+        let names = listed.map(|info| info.reference.to_string());
+        names
+            .filter(|name| catalogue.resolve(name).is_ok())
+            .collect()
     }
 
     fn lease(&self, want: Want) -> BoxFuture<'static, Result<Leased, NoLease>> {

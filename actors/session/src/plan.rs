@@ -12,6 +12,7 @@ use openclaw_protocol::Message;
 use openclaw_protocol::StopReason;
 use openclaw_protocol::message::AssistantMessage;
 
+mod repeat;
 mod resume;
 mod value;
 
@@ -74,6 +75,8 @@ pub(crate) struct Plan {
     model: (String, String),
     /// Tools that the client runs itself.
     client_tools: Vec<String>,
+    /// A tool that was called again and again to no other end.
+    repeated: Option<String>,
 }
 
 impl Plan {
@@ -92,6 +95,7 @@ impl Plan {
             rounds: 0,
             model: (String::new(), String::new()),
             client_tools: Vec::new(),
+            repeated: None,
         }
     }
 
@@ -163,6 +167,7 @@ impl Plan {
             Event::ToolDone(k, result) if self.busy == Busy::Tool(k) => {
                 self.said.push(Message::ToolResult(result.clone()));
                 self.queue.pop_front();
+                self.repeated = self.repeated.take().or_else(|| repeat::found(&self.said));
                 self.busy = Busy::Result(k);
                 vec![Effect::StoreResult { k, result }]
             }
@@ -239,6 +244,10 @@ impl Plan {
         if !self.prepared || (self.claim.is_none() && !self.early) {
             return Vec::new();
         }
+        if let Some(tool) = self.repeated.take() {
+            let at = self.said.last().map_or(0, Message::timestamp);
+            return self.fail(repeat::notice(&tool), None, at);
+        }
         if let Some(front) = self.queue.front() {
             if self.claim.is_none() {
                 return Vec::new(); // an intent belongs to a claimed turn
@@ -293,6 +302,7 @@ impl Plan {
             return self.on_failure(CallFailure {
                 retryable: true,
                 retry_after: None,
+                is_too_long: false,
                 notice: format!(
                     "{who} answered with nothing. Ask again, or choose another model: openclaw \
                      models list"

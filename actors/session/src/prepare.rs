@@ -10,17 +10,28 @@ use openclaw_protocol::Content;
 use openclaw_protocol::Message;
 use openclaw_protocol::ModelRef;
 use openclaw_protocol::ToolSpec;
+use openclaw_protocol::config::Compaction;
+use openclaw_protocol::config::ContextPruning;
 use openclaw_protocol::config::ResolvedAgent;
 use openclaw_protocol::message::Extra;
 use openclaw_protocol::message::UserMessage;
 
 use crate::command;
 use crate::command::Command;
+use crate::command::Shown;
+use crate::command::model;
+use crate::command::report;
+use crate::command::usage;
+use crate::compact;
+use crate::compact::notes;
+use crate::context::prune;
+use crate::context::room::Window;
 use crate::conversation;
 use crate::conversation::Conversation;
 use crate::conversation::Slot;
 use crate::deps::Deps;
 use crate::entry;
+use crate::entry::Entry;
 use crate::envelope;
 use crate::event::now_ms;
 use crate::models::Chosen;
@@ -44,6 +55,16 @@ pub(crate) struct Prepared {
     pub(crate) thinking: Option<String>,
     pub(crate) cwd: PathBuf,
     pub(crate) session_id: String,
+    /// How many answers came since the conversation was last summed up; none when it never was.
+    pub(crate) since: Option<u64>,
+    /// How often it was summed up.
+    pub(crate) compactions: u64,
+    /// Notes may be taken before the next time.
+    pub(crate) may_note: bool,
+    /// What is said of usage with the answer.
+    pub(crate) shown: Shown,
+    /// What a person changes of the session by a command.
+    pub(crate) patch: Entry,
     /// The messages before this turn.
     pub(crate) history: Arc<Vec<Arc<Message>>>,
     /// A conversation that begins with this turn, in place of the session's current one.
@@ -58,6 +79,8 @@ pub(crate) enum Next {
         system: Arc<str>,
         tools: Arc<[ToolSpec]>,
     },
+    /// Sum the conversation up, and say so.
+    Compact { instructions: Option<String> },
     /// The gateway answers.
     Answer(String),
     /// It can't be done; the text is for the user.
@@ -135,6 +158,12 @@ pub(crate) async fn prepare(
         thinking,
         cwd: deps.folders.state_dir.clone(),
         session_id: conversation.session_id.clone(),
+        since: conversation.since,
+        compactions: (stored.as_ref().filter(|_| fresh.is_none()))
+            .map_or(0, |entry| compact::number(entry, "compactionCount")),
+        may_note: false,
+        shown: usage::shown(stored.as_ref()),
+        patch: Entry::new(),
         history: conversation.messages.clone(),
         fresh: None,
     };
@@ -148,8 +177,53 @@ pub(crate) async fn prepare(
     let choice = choice.map(|chosen| chosen.for_message(&prepared.user));
     if let Ok(chosen) = &choice {
         prepared.chosen = Arc::new(chosen.clone());
+        if fresh.is_none() {
+            let (settings, window) = (&defaults.context_pruning, chosen.context_window);
+            let messages = prepared.history.clone();
+            prepared.history = pruned(&slot, messages, settings, window, now_ms).await;
+        }
     }
     prepared.next = match (command, choice) {
+        (Some(Command::Compact { instructions }), Ok(_)) => Next::Compact { instructions },
+        (Some(Command::Context(form)), Ok(chosen)) => {
+            let asked = ask(&deps, &agent, &inbound, &prepared.cwd, zone_name(&zone)).await;
+            match asked {
+                Next::Ask { system, tools } => Next::Answer(report::report(
+                    form,
+                    &report::Facts {
+                        model: chosen.model.to_string(),
+                        window: Window::new(chosen.context_window, &defaults.compaction),
+                        system: &system,
+                        tools: &tools,
+                        history: prepared.history.iter().map(Arc::as_ref).collect(),
+                        compactions: prepared.compactions,
+                    },
+                )),
+                refused => refused,
+            }
+        }
+        (Some(Command::Usage(Some(Shown::Cost))), _) => {
+            let (ledger, key, zone) = (deps.ledger.clone(), key.clone(), zone.clone());
+            let count = move || usage::cost(&ledger, &key, now_ms, &zone);
+            Next::Answer(tokio::task::spawn_blocking(count).await.unwrap_or_default())
+        }
+        (Some(Command::Usage(wanted)), _) => {
+            let (text, patch) = usage::choose(stored.as_ref(), wanted);
+            prepared.patch = patch;
+            Next::Answer(text)
+        }
+        (Some(Command::Model { name }), _) => {
+            let (text, patch) =
+                model::model(&*deps.models, &agent, stored.as_ref(), name.as_deref());
+            prepared.patch = patch;
+            Next::Answer(text)
+        }
+        (Some(Command::Think { level }), _) => {
+            let usual = defaults.thinking_default.as_deref();
+            let (text, patch) = model::think(stored.as_ref(), usual, level.as_deref());
+            prepared.patch = patch;
+            Next::Answer(text)
+        }
         (Some(command), choice) => {
             let model = choice.map(|chosen| chosen.model).map_err(|e| e.to_string());
             let facts = status::Facts {
@@ -171,8 +245,42 @@ pub(crate) async fn prepare(
         }
         (None, Ok(_)) => ask(&deps, &agent, &inbound, &prepared.cwd, zone_name(&zone)).await,
     };
+    if let Next::Ask { tools, .. } = &prepared.next {
+        prepared.may_note = fresh.is_none() && notes::may_be_taken(stored.as_ref(), tools);
+    }
     prepared.fresh = fresh;
     Ok(prepared)
+}
+
+/// The messages with old results shortened, when the provider's cache of them is gone anyway.
+async fn pruned(
+    slot: &Slot,
+    messages: Arc<Vec<Arc<Message>>>,
+    settings: &ContextPruning,
+    window: Option<u64>,
+    now_ms: i64,
+) -> Arc<Vec<Arc<Message>>> {
+    let Some(ttl) = prune::ttl(settings) else {
+        return messages;
+    };
+    let called = messages.iter().rev().find_map(|message| match &**message {
+        Message::Assistant(answer) => Some(answer.timestamp),
+        _ => None,
+    });
+    let ttl_ms = i64::try_from(ttl.as_millis()).unwrap_or(i64::MAX);
+    let is_gone = called.is_some_and(|called| now_ms.saturating_sub(called) > ttl_ms);
+    let mut guard = slot.lock().await;
+    let Some(conversation) = guard.as_mut() else {
+        return messages;
+    };
+    if is_gone {
+        conversation.pruned = messages.len();
+    }
+    let (old, new) = messages.split_at(conversation.pruned.min(messages.len()));
+    let window = Window::new(window, &Compaction::default()).whole;
+    let mut out = prune::prune(old, settings, window);
+    out.extend(new.iter().cloned());
+    Arc::new(out)
 }
 
 /// The prompt and the tools of a model turn; makes the workspace at the agent's first turn.

@@ -14,6 +14,7 @@ use openclaw_runtime::Reply;
 use serde_json::Map;
 use serde_json::Value;
 
+use crate::compact::Done;
 use crate::conversation;
 use crate::deps::Deps;
 use crate::entry;
@@ -40,6 +41,9 @@ pub use crate::turns::Load;
 
 /// How long a change may take; a turn in the way is ended, which takes milliseconds.
 const CHANGE: Duration = Duration::from_secs(15);
+
+/// How long a summary may take: a model writes it.
+const SUMMING_UP: Duration = Duration::from_secs(300);
 
 /// What clients can ask of sessions and do to them. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -108,6 +112,12 @@ impl Sessions {
         Ok(deleted)
     }
 
+    /// Sums the conversation up, when its turn comes; none when it is short.
+    pub async fn compact(&self, key: &SessionKey) -> Result<Option<Done>, SessionError> {
+        self.change_within(key, SUMMING_UP, Operation::Compact)
+            .await?
+    }
+
     /// Puts a note into the conversation without a run.
     pub async fn inject(
         &self,
@@ -138,11 +148,20 @@ impl Sessions {
         key: &SessionKey,
         operation: impl FnOnce(Reply<R>) -> Operation,
     ) -> Result<R, SessionError> {
+        self.change_within(key, CHANGE, operation).await
+    }
+
+    async fn change_within<R: Send + 'static>(
+        &self,
+        key: &SessionKey,
+        within: Duration,
+        operation: impl FnOnce(Reply<R>) -> Operation,
+    ) -> Result<R, SessionError> {
         let address = router::address(&self.deps.directory, key);
         let busy = || SessionError::Busy(key.clone());
         router::started(&self.deps, key).await.map_err(|_| busy())?;
         let question = |reply| SessionMail::Operate(operation(reply));
-        let changed = address.ask(CHANGE, question).await;
+        let changed = address.ask(within, question).await;
         changed.map_err(|_| busy())
     }
 }

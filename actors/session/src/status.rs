@@ -29,6 +29,15 @@ pub(crate) fn answer(command: &Command, facts: &Facts<'_>) -> String {
         Command::Help => command::help(),
         Command::WhoAmI => who(facts.row),
         Command::Status => status(facts),
+        // Answered where more is known than here.
+        Command::Compact { .. }
+        | Command::Context(_)
+        | Command::Usage(_)
+        | Command::Model { .. }
+        | Command::Think { .. } => match facts.model {
+            Ok(_) => String::new(),
+            Err(error) => error.clone(),
+        },
     }
 }
 
@@ -66,6 +75,9 @@ fn status(facts: &Facts<'_>) -> String {
                 .map(|window| format!(" of {window}"))
                 .unwrap_or_default();
             lines.push(format!("Tokens in context: {used}{of}"));
+        }
+        if let Some(count) = number("compactionCount").filter(|count| *count > 0) {
+            lines.push(format!("Summed up: {count} times"));
         }
         if let Some(level) = entry::text(entry, "thinkingLevel") {
             lines.push(format!("Thinking: {level}"));

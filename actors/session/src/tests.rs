@@ -1,5 +1,6 @@
 //! Sessions at work: the real actors over a ledger in memory, with scripted models.
 
+mod budget;
 mod files;
 mod house;
 mod operation;
@@ -7,3 +8,4 @@ mod places;
 mod recovery;
 mod survival;
 mod turn;
+mod window;

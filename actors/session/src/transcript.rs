@@ -66,6 +66,25 @@ impl Scribe {
         id
     }
 
+    /// What came before is summed up; entries from `first_kept` on stay. Without one nothing stays.
+    pub(crate) fn compaction(
+        &mut self,
+        summary: &str,
+        first_kept: Option<&str>,
+        tokens: u64,
+        by: &str,
+    ) {
+        let link = self.link();
+        let own = link.id.clone();
+        self.push(&TranscriptEntry::Compaction {
+            first_kept_entry_id: first_kept.map_or(own, str::to_owned),
+            link,
+            summary: summary.to_owned(),
+            tokens_before: tokens,
+            extra: Extra::from_iter([("details".to_owned(), json!({ "by": by }))]),
+        });
+    }
+
     /// A line of another program, put into the chain where it was.
     pub(crate) fn adopt(&mut self, mut line: Value) {
         if let Some(object) = line.as_object_mut() {

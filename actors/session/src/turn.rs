@@ -15,6 +15,7 @@ use openclaw_ledger::StepIntent;
 use openclaw_ledger::TurnNo;
 use openclaw_ledger::TurnStart;
 use openclaw_protocol::Content;
+use openclaw_protocol::Message;
 use openclaw_protocol::message::AssistantMessage;
 use openclaw_protocol::message::ToolResultMessage;
 use openclaw_runtime::Actor;
@@ -33,6 +34,8 @@ use crate::commit;
 use crate::commit::Ending;
 use crate::commit::Told;
 use crate::commit::TurnError;
+use crate::compact::Compacted;
+use crate::context::room::Room;
 use crate::conversation::Slot;
 use crate::deps::Deps;
 use crate::event::Feed;
@@ -50,9 +53,11 @@ use crate::plan::ToolUse;
 use crate::prepare;
 use crate::prepare::Next;
 use crate::prepare::Prepared;
+use crate::tab::Tab;
 
 mod ask;
 mod step;
+mod window;
 
 /// Longest a turn may still work after the session was told to stop: a process that is asked to end
 /// ends within five seconds, and what is not done by then is resumed from its rows.
@@ -60,6 +65,9 @@ pub(crate) const LAST_WORDS: Duration = Duration::from_secs(3);
 
 /// The claim as it becomes durable; the sender is dropped when there is none.
 pub(crate) type ClaimWatch = watch::Receiver<Option<Arc<TurnStart>>>;
+
+/// The messages before a turn.
+type Past = Arc<Vec<Arc<Message>>>;
 
 /// Mail of a turn; all but `Abort` comes from its own tasks.
 #[derive(Debug)]
@@ -69,6 +77,9 @@ pub(crate) enum TurnMail {
     Prepared(Box<Result<Prepared, LedgerError>>),
     CallEnded(u32, Box<Result<AssistantMessage, CallFailure>>),
     PauseOver(u32),
+    Compacted(u32, Box<Result<(Compacted, Option<Past>), LedgerError>>),
+    Noted(u32, Result<(), LedgerError>),
+    Spent(Result<(), LedgerError>),
     IntentStored(u32, Result<(), LedgerError>),
     ToolEnded(u32, Box<ToolResultMessage>),
     ResultStored(u32, Result<(), LedgerError>),
@@ -84,6 +95,9 @@ impl Mail for TurnMail {
             Self::Prepared(_) => "prepared",
             Self::CallEnded(..) => "call_ended",
             Self::PauseOver(_) => "pause_over",
+            Self::Compacted(..) => "compacted",
+            Self::Noted(..) => "noted",
+            Self::Spent(_) => "spent",
             Self::IntentStored(..) => "intent_stored",
             Self::ToolEnded(..) => "tool_ended",
             Self::ResultStored(..) => "result_stored",
@@ -114,6 +128,15 @@ pub(crate) struct Turn {
     args: TurnArgs,
     plan: Plan,
     prepared: Option<Arc<Prepared>>,
+    /// The conversation before this turn, as it is after it was summed up.
+    history: Past,
+    /// The model's window; none before it is known.
+    room: Option<Room>,
+    /// A provider found the request too long.
+    overflowed: bool,
+    tab: Tab,
+    /// How often costs were written down.
+    written: u32,
     budget: Duration,
     begun: tokio::time::Instant,
     /// Calls and pauses so far; tells late mail from the current one's.
@@ -138,9 +161,13 @@ impl Turn {
             Effect::Call => self.call(ctx),
             Effect::Pause(pause) => {
                 self.epoch += 1;
+                self.write_costs(ctx);
                 ctx.after(pause, TurnMail::PauseOver(self.epoch));
             }
-            Effect::StoreIntent { k, call } => self.store_intent(k, call, ctx),
+            Effect::StoreIntent { k, call } => {
+                self.write_costs(ctx);
+                self.store_intent(k, call, ctx);
+            }
             Effect::RunTool { k, call } => self.run_tool(k, call, ctx),
             Effect::StoreResult { k, result } => self.store_result(k, result, ctx),
             Effect::Cancel => self.cancel(ctx),
@@ -171,6 +198,7 @@ impl Turn {
             said: self.plan.said().to_vec(),
             outcome,
             crash,
+            tab: self.tab.clone(),
         };
         let future = commit::commit(self.args.deps.clone(), self.args.slot.clone(), ending);
         ctx.task(Task::new("commit").kind("commit"), future, |told| {
@@ -237,19 +265,19 @@ impl Turn {
         let of_client = self.args.row.body.client_tools.iter();
         self.plan
             .leaves_to_client(of_client.map(|tool| tool.name.clone()).collect());
+        self.history = prepared.history.clone();
+        self.room = Some(self.room(&prepared));
         let event = match &prepared.next {
             Next::Ask { .. } => Event::Prepared {
                 early: self.args.early,
             },
-            Next::Answer(text) => Event::Answered(AssistantMessage {
-                content: vec![Content::text(text.clone())],
-                api: "openclaw".to_owned(),
-                provider: "openclaw".to_owned(),
-                model: "gateway-injected".to_owned(),
-                timestamp: now_ms(),
-                extra: prepare::command_mark(),
-                ..AssistantMessage::default()
-            }),
+            Next::Answer(text) => Event::Answered(own_words(text.clone())),
+            Next::Compact { instructions } => {
+                let instructions = instructions.clone();
+                self.prepared = Some(Arc::new(prepared));
+                self.compact(instructions, ctx);
+                return;
+            }
             Next::Refuse(notice) => Event::Unprepared {
                 notice: notice.clone(),
             },
@@ -278,6 +306,19 @@ impl Turn {
     }
 }
 
+/// An answer of the gateway itself.
+fn own_words(text: String) -> AssistantMessage {
+    AssistantMessage {
+        content: vec![Content::text(text)],
+        api: "openclaw".to_owned(),
+        provider: "openclaw".to_owned(),
+        model: "gateway-injected".to_owned(),
+        timestamp: now_ms(),
+        extra: prepare::command_mark(),
+        ..AssistantMessage::default()
+    }
+}
+
 impl Actor for Turn {
     const KIND: &'static str = "turn";
     type Mail = TurnMail;
@@ -289,6 +330,7 @@ impl Actor for Turn {
             .defaults
             .or_default()
             .timeout_seconds;
+        let tab = Tab::of(&args.deps, &args.row);
         let typing = args
             .row
             .reply
@@ -299,6 +341,11 @@ impl Actor for Turn {
             args,
             plan: Plan::new(),
             prepared: None,
+            history: Past::default(),
+            room: None,
+            overflowed: false,
+            tab,
+            written: 0,
             budget: Duration::from_secs(seconds.max(1)),
             begun: tokio::time::Instant::now(),
             epoch: 0,
@@ -339,6 +386,15 @@ impl Actor for Turn {
             TurnMail::CallEnded(epoch, ended) => self.on_call_ended(epoch, *ended, ctx),
             TurnMail::PauseOver(epoch) if epoch == self.epoch => self.feed(Event::PauseOver, ctx),
             TurnMail::PauseOver(_) => {}
+            TurnMail::Compacted(epoch, compacted) => {
+                let (compacted, history) = (*compacted)?;
+                self.on_compacted(epoch, compacted, history, ctx);
+            }
+            TurnMail::Noted(epoch, taken) => {
+                taken?;
+                self.on_noted(epoch, ctx);
+            }
+            TurnMail::Spent(written) => written?,
             TurnMail::IntentStored(k, stored) => {
                 stored?;
                 self.feed(Event::IntentStored(k), ctx);

@@ -6,6 +6,8 @@ use serde::Deserialize;
 use serde::Deserializer;
 use serde_json::Value;
 
+use super::Compaction;
+use super::ContextPruning;
 use super::Section;
 use crate::AgentId;
 
@@ -47,6 +49,10 @@ pub struct AgentDefaults {
     pub envelope_elapsed: Option<String>,
     /// A smaller context window than the model's own.
     pub context_tokens: Option<u64>,
+    /// How a conversation that grows too long is summed up.
+    pub compaction: Compaction,
+    /// How old results of tools are shortened.
+    pub context_pruning: ContextPruning,
     /// How much the model thinks unless told otherwise.
     pub thinking_default: Option<String>,
     /// How much of the work is shown unless told otherwise.
@@ -75,6 +81,8 @@ impl Default for AgentDefaults {
             envelope_timestamp: None,
             envelope_elapsed: None,
             context_tokens: None,
+            compaction: Compaction::default(),
+            context_pruning: ContextPruning::default(),
             thinking_default: None,
             verbose_default: None,
             timeout_seconds: 600,

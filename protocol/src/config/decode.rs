@@ -125,6 +125,7 @@ impl Decoder<'_> {
         let agents = self.agents();
         Config {
             models: self.models(),
+            budgets: self.section(&at("budgets")),
             session: self.partly(
                 &at("session"),
                 &["dmScope", "scope", "mainKey", "identityLinks"],

@@ -159,6 +159,16 @@ fn conversations(live: &Value, usage: bool) -> Vec<(&'static str, Tone, String)>
     if !usage {
         return rows;
     }
+    let days = live.pointer("/cost/daily").and_then(Value::as_array);
+    let today = days.and_then(|days| days.last());
+    for (name, sum) in [("Today", today), ("30 days", live.pointer("/cost/totals"))] {
+        let Some(sum) = sum else {
+            continue;
+        };
+        let tokens = sum.get("totalTokens").and_then(Value::as_u64).unwrap_or(0);
+        let cost = sum.get("totalCost").and_then(Value::as_f64).unwrap_or(0.0);
+        rows.push((name, Tone::Plain, format!("{tokens} tokens, ${cost:.2}")));
+    }
     let recent = sessions
         .and_then(|sessions| sessions.get("recent"))
         .and_then(Value::as_array);

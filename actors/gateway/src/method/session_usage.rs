@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use openclaw_ledger::UsageSum;
+use openclaw_ledger::UsageSums;
 use openclaw_protocol::ErrorShape;
 use openclaw_protocol::SessionKey;
 use openclaw_session::entry;
@@ -13,7 +14,6 @@ use serde_json::json;
 use super::Call;
 use super::Outcome;
 use super::run;
-use super::usage::add;
 use super::usage::days;
 use super::usage::shown;
 use super::usage::spans;
@@ -108,18 +108,15 @@ pub(super) fn usage(call: Call) -> Outcome {
         let listed = listed.into_iter().filter(|listed| is_wanted(&listed.key));
         let (mut rows, mut all, mut tools) = (Vec::new(), Said::default(), BTreeMap::new());
         let mut total = UsageSum::default();
-        let (mut by_agent, mut by_channel) = (BTreeMap::new(), BTreeMap::new());
         for listed in listed.take(usize::try_from(limit).unwrap_or(usize::MAX)) {
             let key = listed.key.as_str();
             let mut sum = UsageSum::default();
             let mut daily = Vec::new();
             for (day, sums) in &sums {
                 if let Some(of_day) = sums.sessions.get(key) {
-                    add(&mut sum, of_day);
-                    let tokens =
-                        of_day.input + of_day.output + of_day.cache_read + of_day.cache_write;
+                    sum.add(of_day);
                     daily.push(json!({
-                        "date": day.to_string(), "tokens": tokens, "cost": of_day.cost_usd,
+                        "date": day.to_string(), "tokens": of_day.tokens(), "cost": of_day.cost_usd,
                     }));
                 }
             }
@@ -140,14 +137,7 @@ pub(super) fn usage(call: Call) -> Outcome {
             }
             let text = |name: &str| entry::text(&listed.entry, name).map(str::to_owned);
             let channel = text("lastChannel").or_else(|| text("channel"));
-            add(
-                by_agent.entry(listed.key.agent().to_string()).or_default(),
-                &sum,
-            );
-            if let Some(channel) = &channel {
-                add(by_channel.entry(channel.clone()).or_default(), &sum);
-            }
-            add(&mut total, &sum);
+            total.add(&sum);
             all.add(said);
             for (name, count) in own {
                 *tools.entry(name).or_default() += count;
@@ -165,22 +155,33 @@ pub(super) fn usage(call: Call) -> Outcome {
                 "usage": usage,
             }));
         }
-        let mut by_model = BTreeMap::new();
-        for (model, sum) in sums.iter().flat_map(|(_, sums)| &sums.models) {
-            add(by_model.entry(model.clone()).or_default(), sum);
-        }
-        let mut by_provider = BTreeMap::new();
-        for (model, sum) in &by_model {
-            let provider = model.split('/').next().unwrap_or_default();
-            add(by_provider.entry(provider.to_owned()).or_default(), sum);
-        }
+        let all_days = |part: fn(&UsageSums) -> &BTreeMap<String, UsageSum>| {
+            added(sums.iter().flat_map(|(_, sums)| part(sums)), str::to_owned)
+        };
+        let by_model = all_days(|sums| &sums.models);
+        let provider = |model: &str| model.split('/').next().unwrap_or_default().to_owned();
+        let by_provider = added(&by_model, provider);
+        let model_daily: Vec<Value> = sums
+            .iter()
+            .flat_map(|(day, sums)| {
+                sums.models
+                    .iter()
+                    .map(move |(model, sum)| (day, model, sum))
+            })
+            .map(|(day, model, sum)| {
+                let (provider, model) = model.split_once('/').unwrap_or(("", model));
+                json!({
+                    "date": day.to_string(), "provider": provider, "model": model,
+                    "tokens": sum.tokens(), "cost": sum.cost_usd, "count": sum.calls,
+                })
+            })
+            .collect();
         let daily: Vec<Value> = sums
             .iter()
-            .filter(|(_, sums)| sums.total.turns > 0)
+            .filter(|(_, sums)| sums.total.calls > 0)
             .map(|(day, sums)| {
                 let sum = &sums.total;
-                let tokens = sum.input + sum.output + sum.cache_read + sum.cache_write;
-                json!({ "date": day.to_string(), "tokens": tokens, "cost": sum.cost_usd })
+                json!({ "date": day.to_string(), "tokens": sum.tokens(), "cost": sum.cost_usd })
             })
             .collect();
         Ok(json!({
@@ -194,27 +195,50 @@ pub(super) fn usage(call: Call) -> Outcome {
                 "tools": tool_usage(&tools),
                 "byModel": models(&by_model),
                 "byProvider": named("provider", &by_provider),
-                "byAgent": named("agentId", &by_agent),
-                "byChannel": named("channel", &by_channel),
+                "byAgent": named("agentId", &all_days(|sums| &sums.agents)),
+                "byChannel": named("channel", &added(&all_days(|sums| &sums.channels), kind)),
+                "byAccount": named("account", &all_days(|sums| &sums.channels)),
+                "byJob": named("jobId", &all_days(|sums| &sums.jobs)),
+                "byCredential": named("credential", &all_days(|sums| &sums.credentials)),
                 "dailyLatency": [],
-                "modelDaily": [],
+                "modelDaily": model_daily,
                 "daily": daily,
             },
         }))
     })
 }
 
+/// Sums under other names, those of the same name added up.
+fn added<'s>(
+    sums: impl IntoIterator<Item = (&'s String, &'s UsageSum)>,
+    name: impl Fn(&str) -> String,
+) -> BTreeMap<String, UsageSum> {
+    let mut added: BTreeMap<String, UsageSum> = BTreeMap::new();
+    for (of, sum) in sums {
+        added.entry(name(of)).or_default().add(sum);
+    }
+    added
+}
+
+/// The kind of a channel: `telegram` of `telegram/home`. Clients of the gateway's own are one.
+fn kind(account: &str) -> String {
+    match account.split('/').next().unwrap_or_default() {
+        "ws" | "http" => "webchat".to_owned(),
+        kind => kind.to_owned(),
+    }
+}
+
 fn models(sums: &BTreeMap<String, UsageSum>) -> Vec<Value> {
     let row = |(model, sum): (&String, &UsageSum)| {
         let (provider, model) = model.split_once('/').unwrap_or(("", model));
-        json!({ "provider": provider, "model": model, "count": sum.turns, "totals": shown(sum) })
+        json!({ "provider": provider, "model": model, "count": sum.calls, "totals": shown(sum) })
     };
     sums.iter().map(row).collect()
 }
 
 fn named(name: &str, sums: &BTreeMap<String, UsageSum>) -> Vec<Value> {
     let row = |(value, sum): (&String, &UsageSum)| {
-        let mut row = json!({ "count": sum.turns, "totals": shown(sum) });
+        let mut row = json!({ "count": sum.calls, "totals": shown(sum) });
         if let Value::Object(row) = &mut row {
             row.insert(name.to_owned(), json!(value));
         }

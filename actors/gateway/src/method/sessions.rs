@@ -16,8 +16,6 @@ use crate::services::now_ms;
 /// Messages of a preview unless told otherwise.
 const PREVIEW_ITEMS: u64 = 12;
 const PREVIEW_CHARS: u64 = 240;
-/// Lines a conversation may have before it is long.
-const COMPACT_LINES: u64 = 400;
 
 /// Parameters of a patch that say which session, or what the caller expects of it.
 const NOT_FIELDS: [&str; 2] = ["key", "agentId"];
@@ -172,17 +170,12 @@ pub(super) fn delete(call: Call) -> Outcome {
     })
 }
 
-/// Conversations are not summed up yet; one that is short enough needs nothing.
+/// Sums a conversation up; with `maxLines`, only one that has more of them.
 pub(super) fn compact(call: Call) -> Outcome {
     Outcome::later(async move {
         let key = run::session(&call, call.text("key").unwrap_or_default())?;
-        let most = call.number("maxLines").unwrap_or(COMPACT_LINES);
-        let entry = call
-            .services
-            .sessions
-            .entry(&key)
-            .await
-            .map_err(run::refused)?;
+        let sessions = &call.services.sessions;
+        let entry = sessions.entry(&key).await.map_err(run::refused)?;
         let id = entry.as_ref().and_then(openclaw_session::entry::session_id);
         let Some(id) = id else {
             return Ok(json!({
@@ -190,11 +183,23 @@ pub(super) fn compact(call: Call) -> Outcome {
             }));
         };
         let lines = call.services.ledger.transcript_len(id);
-        if lines <= most {
+        if call.number("maxLines").is_some_and(|most| lines <= most) {
             return Ok(json!({ "ok": true, "key": key, "compacted": false, "kept": lines }));
         }
-        let message = "this gateway can't shorten a conversation yet: begin a new one with /new";
-        Err(openclaw_protocol::ErrorShape::unavailable(message))
+        let Some(done) = sessions.compact(&key).await.map_err(run::refused)? else {
+            return Ok(json!({
+                "ok": true, "key": key, "compacted": false, "kept": lines,
+                "reason": "the conversation is short",
+            }));
+        };
+        call.services.hub.session_changed(&key, "compact", now_ms());
+        Ok(json!({
+            "ok": true, "key": key, "compacted": true, "kept": lines,
+            "result": {
+                "tokensBefore": done.before, "tokensAfter": done.after, "messages": done.messages,
+                "byModel": done.by_model, "compactionCount": done.count,
+            },
+        }))
     })
 }
 

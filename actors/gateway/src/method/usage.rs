@@ -41,8 +41,8 @@ pub(super) fn cost(call: Call) -> Outcome {
             let mut daily = Vec::new();
             for (date, from, until) in spans(&days) {
                 let sum = ledger.usage(from, until).total;
-                add(&mut totals, &sum);
-                if is_late || sum.turns > 0 {
+                totals.add(&sum);
+                if is_late || sum.calls > 0 {
                     let mut row = shown(&sum);
                     if let Value::Object(row) = &mut row {
                         row.insert("date".to_owned(), json!(date.to_string()));
@@ -101,31 +101,22 @@ pub(super) fn spans(days: &[Date]) -> impl Iterator<Item = (Date, i64, i64)> + '
     })
 }
 
-pub(super) fn add(total: &mut UsageSum, more: &UsageSum) {
-    total.turns += more.turns;
-    total.input += more.input;
-    total.output += more.output;
-    total.cache_read += more.cache_read;
-    total.cache_write += more.cache_write;
-    total.cost_usd += more.cost_usd;
-}
-
-/// A sum as clients know it. Prices are kept as one sum, so what each kind of token cost is not told apart:
-/// it all stands at the input.
+/// A sum as clients know it. What older rows don't tell apart stands at the input.
 pub(super) fn shown(sum: &UsageSum) -> Value {
-    let tokens = sum.input + sum.output + sum.cache_read + sum.cache_write;
-    let is_priced = sum.cost_usd > 0.0;
+    let told = sum.input_usd + sum.output_usd + sum.cache_read_usd + sum.cache_write_usd;
+    let untold = (sum.cost_usd - told).max(0.0);
     json!({
         "input": sum.input,
         "output": sum.output,
         "cacheRead": sum.cache_read,
         "cacheWrite": sum.cache_write,
-        "totalTokens": tokens,
+        "reasoning": sum.reasoning,
+        "totalTokens": sum.tokens(),
         "totalCost": sum.cost_usd,
-        "inputCost": sum.cost_usd,
-        "outputCost": 0.0,
-        "cacheReadCost": 0.0,
-        "cacheWriteCost": 0.0,
-        "missingCostEntries": if is_priced { 0 } else { sum.turns },
+        "inputCost": sum.input_usd + untold,
+        "outputCost": sum.output_usd,
+        "cacheReadCost": sum.cache_read_usd,
+        "cacheWriteCost": sum.cache_write_usd,
+        "missingCostEntries": sum.unpriced,
     })
 }

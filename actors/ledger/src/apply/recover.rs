@@ -2,7 +2,7 @@
 
 use openclaw_protocol::key::{AccountKey, SessionKey};
 
-use super::{outbox, turn};
+use super::{outbox, spend, turn};
 use crate::codec;
 use crate::error::Stop;
 use crate::key;
@@ -26,6 +26,7 @@ pub(super) fn all(
         epoch,
         ..Recovery::default()
     };
+    spend::settle(tables, &[])?;
     inbox(tables, &[], &[0xff], now_ms, &mut recovery)?;
     sends(
         tables,

@@ -3,7 +3,7 @@
 use openclaw_protocol::key::SessionKey;
 use serde_json::Value;
 
-use super::{outbox, session as sessions};
+use super::{outbox, session as sessions, spend};
 use crate::codec::{self, Record};
 use crate::error::{Reject, Stop};
 use crate::key;
@@ -103,6 +103,8 @@ pub(super) fn begin(
         let mut steps = Vec::new();
         if was != InboxState::Pending || record.head.attempts > 0 {
             let prefix = key::steps(session, seq);
+            // What an earlier attempt kept back. A first attempt may hold something before this is written.
+            spend::settle(tables, &prefix)?;
             tables.scan(
                 TableId::Step,
                 &prefix,
@@ -237,10 +239,9 @@ pub(super) fn commit(tables: &mut impl Tables, end: TurnEnd) -> Result<Receipt, 
     let Committed {
         outbox_accounts, ..
     } = outbox::enqueue(tables, &end.outbox)?;
-    if let Some((at_ms, usage)) = &end.usage {
-        let usage_key = key::usage(*at_ms, &end.session, end.turn);
-        tables.put(TableId::Usage, &usage_key, &codec::seal(usage))?;
-    }
+    spend::record(tables, &end.usage)?;
+    // Of calls that were ended from outside; nobody says any more what they cost.
+    spend::settle(tables, &key::steps(&end.session, end.turn))?;
     record.head.state = end.state.code();
     record.head.changed_at = end.now_ms;
     record.set_note(&end.note);

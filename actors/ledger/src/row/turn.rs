@@ -99,7 +99,8 @@ pub struct TurnCommit {
     /// Keys to set in the session's entry of sessions.json (`null` removes one); the others stay.
     pub entry: Option<Value>,
     pub outbox: Vec<NewOutbound>,
-    pub usage: Option<UsageRow>,
+    /// Of the calls whose usage is not written down yet.
+    pub usage: Vec<UsageRow>,
 }
 
 /// What a turn's commit left for others to do.

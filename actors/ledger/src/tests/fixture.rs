@@ -114,7 +114,7 @@ pub(super) fn commit(name: &str, turn: TurnNo, outcome: TurnOutcome) -> TurnComm
         entries: lines(&["question", "answer"]),
         entry: Some(json!({ "updatedAt": 5, "model": "basic" })),
         outbox: vec![outbound("42", "answer")],
-        usage: None,
+        usage: Vec::new(),
     }
 }
 

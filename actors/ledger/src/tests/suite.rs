@@ -6,6 +6,7 @@ mod outbox;
 mod prune;
 mod recovery;
 mod session;
+mod spend;
 mod turn;
 
 /// Runs each test on the double and on redb.

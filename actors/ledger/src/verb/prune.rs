@@ -45,6 +45,8 @@ pub(crate) struct Limits {
     pub(crate) dead: Keep,
     /// A year of costs, and the month before it to compare with.
     pub(crate) usage: Keep,
+    /// What a scope has spent counts on its day; a run may be taken up days later.
+    pub(crate) spent: Keep,
     /// The ring bounds their number.
     pub(crate) crash: Keep,
 }
@@ -59,6 +61,7 @@ impl Limits {
         ended: Keep::days(7, 100_000),
         dead: Keep::days(30, 10_000),
         usage: Keep::days(400, 200_000),
+        spent: Keep::days(7, 100_000),
         crash: Keep::days(90, 1_000),
     };
 
@@ -67,6 +70,7 @@ impl Limits {
             TableId::Seen => self.seen,
             TableId::Idem => self.idem,
             TableId::Usage => self.usage,
+            TableId::Spent => self.spent,
             TableId::Crash => self.crash,
             _ => self.ended,
         }
@@ -74,12 +78,13 @@ impl Limits {
 }
 
 /// Tables that are pruned.
-const PRUNED: [TableId; 6] = [
+const PRUNED: [TableId; 7] = [
     TableId::Seen,
     TableId::Idem,
     TableId::Inbox,
     TableId::Outbox,
     TableId::Usage,
+    TableId::Spent,
     TableId::Crash,
 ];
 
@@ -217,7 +222,7 @@ fn age(table: TableId, row_key: &[u8], value: &[u8]) -> Option<Aged> {
         at_ms: i64,
     }
     match table {
-        TableId::Seen | TableId::Idem => Some(Aged::Ended(
+        TableId::Seen | TableId::Idem | TableId::Spent => Some(Aged::Ended(
             codec::unseal_at(table, value).map_or(i64::MIN, |(at, _)| at),
         )),
         TableId::Usage => Some(Aged::Ended(key::first_time(row_key).unwrap_or(i64::MIN))),

@@ -62,7 +62,7 @@ impl Ledger {
             entries: Vec::new(),
             entry: None,
             outbox: Vec::new(),
-            usage: None,
+            usage: Vec::new(),
             now_ms,
         };
         self.submit(Op::CommitTurn(Box::new(end))).await.map(drop)
@@ -135,10 +135,7 @@ impl Ledger {
                 (InboxState::Dead, Some(EndNote { reason, crash }))
             }
         };
-        let usage = match commit.usage {
-            Some(row) => Some((row.at_ms, codec::body(&row)?)),
-            None => None,
-        };
+        let usage = super::spend::encoded(commit.usage)?;
         let why = match &note {
             Some(EndNote {
                 reason,

@@ -116,6 +116,7 @@ fn read_usage(usage: &Value) -> Usage {
         input: read.saturating_sub(cached),
         output: tokens("/candidatesTokenCount") + tokens("/thoughtsTokenCount"),
         cache_read: cached,
+        reasoning: tokens("/thoughtsTokenCount"),
         ..Usage::default()
     }
 }

@@ -161,6 +161,7 @@ fn read_usage(usage: &Value) -> Usage {
         input: read.saturating_sub(cached),
         output: figure(usage, "/completion_tokens").unwrap_or(0),
         cache_read: cached,
+        reasoning: figure(usage, "/completion_tokens_details/reasoning_tokens").unwrap_or(0),
         ..Usage::default()
     }
 }

@@ -178,6 +178,7 @@ fn read_usage(response: &Value) -> Usage {
         input: read.saturating_sub(cached),
         output: figure(response, "/usage/output_tokens").unwrap_or(0),
         cache_read: cached,
+        reasoning: figure(response, "/usage/output_tokens_details/reasoning_tokens").unwrap_or(0),
         ..Usage::default()
     }
 }

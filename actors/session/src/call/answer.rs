@@ -127,6 +127,15 @@ impl Answer {
         ModelError::new(ModelErrorKind::Format, message)
     }
 
+    /// How many bytes have arrived.
+    pub(super) fn bytes(&self) -> usize {
+        let calls = self.message.content.iter().map(|part| match part {
+            Content::ToolCall { arguments, .. } => arguments.to_string().len(),
+            _ => 0,
+        });
+        self.text.all.len() + self.thinking.all.len() + calls.sum::<usize>()
+    }
+
     fn sign(&mut self, signature: String) {
         if let Some(Content::Thinking { extra, .. }) = self.message.content.last_mut() {
             extra.insert("thinkingSignature".to_owned(), json!(signature));

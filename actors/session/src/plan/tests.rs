@@ -29,6 +29,7 @@ fn failure(retryable: bool) -> CallFailure {
     CallFailure {
         retryable,
         retry_after: None,
+        is_too_long: false,
         notice: "m is down".to_owned(),
         message: answer("", &[]),
     }
@@ -65,6 +66,40 @@ fn the_call_may_start_before_the_claim_but_the_commit_waits_for_it() {
     assert_eq!(plan.on(Event::Prepared { early: true }), [Effect::Call]);
     assert!(plan.on(Event::CallDone(answer("hi", &[]))).is_empty());
     assert_eq!(plan.on(claimed()), [Effect::Commit(Outcome::Done)]);
+}
+
+/// Asks for a tool and gives it a result, as a model and a tool would.
+fn round(plan: &mut Plan, id: &str, content: &str) -> Vec<Effect> {
+    let asked = plan.on(Event::CallDone(answer("", &[id])));
+    let [Effect::StoreIntent { k, call }] = &asked[..] else {
+        panic!("no intent: {asked:?}");
+    };
+    plan.on(Event::IntentStored(*k));
+    let brought = ToolResultMessage {
+        tool_name: call.name.clone(),
+        content: vec![Content::text(content)],
+        ..result(&call.id)
+    };
+    plan.on(Event::ToolDone(*k, brought));
+    plan.on(Event::ResultStored(*k))
+}
+
+#[test]
+fn the_same_call_with_the_same_result_three_times_ends_the_turn() {
+    let mut plan = Plan::new();
+    plan.on(claimed());
+    plan.on(Event::Prepared { early: false });
+    for content in ["1", "2", "1", "3", "4"] {
+        assert_eq!(round(&mut plan, "a", content), [Effect::Call]);
+    }
+    let effects = round(&mut plan, "a", "1");
+    let [Effect::Commit(Outcome::Failed { notice })] = &effects[..] else {
+        panic!("it goes on: {effects:?}");
+    };
+    assert!(
+        notice.contains("3 times with the same arguments"),
+        "{notice}"
+    );
 }
 
 #[test]

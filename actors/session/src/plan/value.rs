@@ -64,6 +64,8 @@ pub(crate) struct CallFailure {
     pub(crate) retryable: bool,
     /// How long the provider wants to be left alone.
     pub(crate) retry_after: Option<Duration>,
+    /// The request was longer than what the model reads.
+    pub(crate) is_too_long: bool,
     /// What the user is told when it stays so.
     pub(crate) notice: String,
     /// What had arrived; an assistant message with stop reason `error`.

@@ -13,6 +13,7 @@ impl Session {
         match command::read(&row.body.text, &session.reset_triggers) {
             None => true,
             Some(Command::Reset { rest }) => !rest.is_empty(),
+            Some(Command::Compact { .. }) => true,
             Some(_) => false,
         }
     }

@@ -44,7 +44,7 @@ async fn end(deps: &Deps, row: InboxRow, reason: &'static str) -> Result<(), Led
             entries: Vec::new(),
             entry: None,
             outbox: Vec::new(),
-            usage: None,
+            usage: Vec::new(),
         })
         .await;
     match ended {

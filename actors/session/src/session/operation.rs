@@ -9,12 +9,19 @@ use openclaw_protocol::message::AssistantMessage;
 use serde_json::Value;
 
 use super::*;
+use crate::compact;
+use crate::compact::Compacted;
+use crate::compact::Done;
+use crate::context::room::Window;
 use crate::conversation;
 use crate::conversation::Conversation;
 use crate::entry;
 use crate::entry::Entry;
 use crate::event::now_ms;
 use crate::files;
+use crate::notice;
+use crate::sessions::SessionError;
+use crate::tab::Tab;
 
 /// One operation, with where its result goes.
 pub(crate) enum Operation {
@@ -25,6 +32,8 @@ pub(crate) enum Operation {
         keep_transcript: bool,
         reply: Reply<Result<Deleted, LedgerError>>,
     },
+    /// Sum the conversation up; none when it is short.
+    Compact(Reply<Result<Option<Done>, SessionError>>),
     /// Put a note of the gateway into the conversation.
     Inject {
         text: String,
@@ -67,6 +76,7 @@ impl Session {
                     keep_transcript,
                     reply,
                 } => reply.send(delete(&deps, &slot, &key, keep_transcript).await),
+                Operation::Compact(reply) => reply.send(compact(&deps, &slot, &key).await),
                 Operation::Inject { text, label, reply } => {
                     reply.send(inject(&deps, &slot, &key, text, label).await);
                 }
@@ -97,6 +107,35 @@ async fn reset(deps: &Arc<Deps>, slot: &Slot, key: &SessionKey) -> Result<Entry,
     *guard = Some(conversation);
     files::touch(deps, key);
     Ok(conversation::entry_of(&deps.ledger, key).unwrap_or_default())
+}
+
+async fn compact(
+    deps: &Arc<Deps>,
+    slot: &Slot,
+    key: &SessionKey,
+) -> Result<Option<Done>, SessionError> {
+    let Some(agent) = deps.agent(&key.agent()) else {
+        return Err(SessionError::Invalid(notice::no_agent(key.agent_str())));
+    };
+    let wanted = conversation::entry_of(&deps.ledger, key);
+    let wanted = wanted.as_ref().and_then(entry::model_override);
+    let chosen = deps.models.choose(&agent, wanted.as_deref());
+    let chosen = chosen.map_err(|error| SessionError::Invalid(error.message))?;
+    let tab = Tab::of_operation(deps, key);
+    let wish = compact::Wish {
+        key: key.clone(),
+        window: Window::new(chosen.context_window, &agent.defaults.compaction),
+        chosen: Arc::new(chosen),
+        instructions: None,
+        is_forced: false,
+        tab: tab.clone(),
+    };
+    let compacted = compact::compact(deps, slot, wish).await;
+    tab.flush().await?;
+    match compacted? {
+        Compacted::Done(done) => Ok(Some(done)),
+        Compacted::Nothing => Ok(None),
+    }
 }
 
 async fn delete(

@@ -22,6 +22,7 @@ use openclaw_protocol::Usage;
 use openclaw_protocol::config::Config;
 use openclaw_protocol::config::ResolvedAgent;
 use openclaw_protocol::config::Section;
+use openclaw_protocol::config::models::ModelCost;
 use openclaw_provider::Model;
 use openclaw_provider::ModelError;
 use openclaw_provider::ModelEvent;
@@ -47,6 +48,7 @@ use crate::SessionEvent;
 use crate::Sessions;
 use crate::Shared;
 use crate::What;
+use crate::context::size;
 use crate::event::Phase;
 use crate::models::Chosen;
 use crate::models::Leased;
@@ -65,6 +67,8 @@ pub(super) enum Script {
     /// Say this and then nothing any more.
     Hang(&'static str),
     Fail(ModelError),
+    /// Ask for one tool, each time with other arguments.
+    Tool(&'static str),
     /// A bug.
     Panic,
 }
@@ -78,6 +82,13 @@ pub(super) struct Scripted {
     scripts: Mutex<VecDeque<Script>>,
     pub(super) fallbacks: Mutex<Vec<&'static str>>,
     pub(super) permits: Arc<()>,
+    /// The model's window; none is known unless a test says so.
+    pub(super) window: Mutex<Option<u64>>,
+    /// What the model does when the script has ended.
+    pub(super) always: Mutex<Option<Script>>,
+    /// The model counts what it reads; else it says always the same.
+    pub(super) counts: std::sync::atomic::AtomicBool,
+    calls: std::sync::atomic::AtomicUsize,
 }
 
 pub(super) struct Told {
@@ -96,6 +107,10 @@ impl Events for Told {
 struct Actor {
     reference: ModelRef,
     script: Script,
+    /// Which call it is.
+    number: usize,
+    /// It counts what it reads; else it says always the same.
+    counts: bool,
 }
 
 impl Model for Actor {
@@ -103,15 +118,19 @@ impl Model for Actor {
         &self.reference
     }
 
-    fn stream(&self, _request: ModelRequest) -> ModelStream {
-        let done = |stop| {
+    fn stream(&self, request: ModelRequest) -> ModelStream {
+        let written = request.max_tokens.unwrap_or(2).min(2);
+        let read = match self.counts {
+            true => {
+                let messages = request.messages.iter().map(Arc::as_ref);
+                size::head(&request.system, &request.tools) + size::messages(messages)
+            }
+            false => 10,
+        };
+        let number = self.number;
+        let done = move |stop| {
             Ok(ModelEvent::Done {
-                usage: Usage {
-                    input: 10,
-                    output: 2,
-                    total_tokens: 12,
-                    ..Usage::default()
-                },
+                usage: usage(read, u64::from(written)),
                 stop,
             })
         };
@@ -136,6 +155,13 @@ impl Model for Actor {
                         }),
                         None => done(StopReason::ToolUse),
                     },
+                    Script::Tool(name) if n == 0 => Ok(ModelEvent::ToolCall {
+                        id: "t".to_owned(),
+                        name: name.to_owned(),
+                        arguments: json!({ "n": number }),
+                        signature: None,
+                    }),
+                    Script::Tool(_) => done(StopReason::ToolUse),
                     Script::Hang(text) if n == 0 => Ok(ModelEvent::Text(text.to_owned())),
                     Script::Hang(_) => std::future::pending().await,
                     Script::Fail(error) => Err(error),
@@ -152,7 +178,12 @@ impl Models for Scripted {
         let model = wanted.unwrap_or("fake/one").parse().unwrap();
         let fallbacks = self.fallbacks.lock().unwrap().clone();
         Ok(Chosen {
-            context_window: Some(1000),
+            context_window: *self.window.lock().unwrap(),
+            cost: ModelCost {
+                input: 1.0,
+                output: 10.0,
+                ..ModelCost::default()
+            },
             fallbacks: fallbacks
                 .iter()
                 .map(|name| Chosen::plain(name.parse().unwrap(), "openai-completions"))
@@ -166,10 +197,13 @@ impl Models for Scripted {
             return Box::pin(async { Err(NoLease::Spent) }); // there is one account
         }
         let script = self.scripts.lock().unwrap().pop_front();
+        let always = self.always.lock().unwrap().clone();
         let client = Arc::new(Recorder {
             inner: Actor {
                 reference: want.model.clone(),
-                script: script.unwrap_or_else(|| say("ok")),
+                script: script.unwrap_or_else(|| always.unwrap_or_else(|| say("ok"))),
+                counts: self.counts.load(std::sync::atomic::Ordering::SeqCst),
+                number: self.calls.fetch_add(1, std::sync::atomic::Ordering::SeqCst),
             },
         });
         let permit = self.permits.clone();
@@ -181,6 +215,20 @@ impl Models for Scripted {
             })
         })
     }
+}
+
+/// What each call is said to have used.
+fn usage(input: u64, output: u64) -> Usage {
+    let mut usage = Usage {
+        input,
+        output,
+        total_tokens: input + output,
+        ..Usage::default()
+    };
+    usage.cost.input = input as f64 / 1_000_000.0;
+    usage.cost.output = output as f64 * 10.0 / 1_000_000.0;
+    usage.cost.total = usage.cost.input + usage.cost.output;
+    usage
 }
 
 struct Recorder {

@@ -5,44 +5,6 @@ use openclaw_protocol::ToolSpec;
 use super::*;
 
 impl Turn {
-    pub(super) fn call(&mut self, ctx: &mut Context<Self>) {
-        let Some(prepared) = self.prepared.clone() else {
-            return;
-        };
-        let Next::Ask { system, tools } = &prepared.next else {
-            return;
-        };
-        self.epoch += 1;
-        let epoch = self.epoch;
-        let mut messages = Vec::with_capacity(prepared.history.len() + 1 + self.plan.said().len());
-        messages.extend(prepared.history.iter().cloned());
-        messages.push(prepared.user.clone());
-        messages.extend(self.plan.said().iter().cloned().map(Arc::new));
-        let messages: Arc<[Arc<openclaw_protocol::Message>]> = messages.into();
-        let tools = offered(tools, &self.args.row.body.client_tools);
-        let chain = prepared.chosen.chain();
-        let requests = chain.map(|candidate| openclaw_provider::ModelRequest {
-            model: candidate.model.clone(),
-            system: Arc::clone(system),
-            messages: Arc::clone(&messages),
-            tools: Arc::clone(&tools),
-            max_tokens: candidate.max_tokens,
-            session: self.args.row.session.clone(),
-            params: step::params(candidate, prepared.thinking.as_deref()),
-        });
-        let requests = requests.collect();
-        let task = Task::new(format!("call/{epoch}"))
-            .kind("call")
-            .deadline(self.left());
-        let deps = &self.args.deps;
-        let feed = self.args.feed.clone();
-        let future = call::run(deps.models.clone(), prepared.chosen.clone(), requests, feed);
-        let id = ctx.task(task, future, move |ended| {
-            TurnMail::CallEnded(epoch, Box::new(ended))
-        });
-        self.call = Some(id);
-    }
-
     pub(super) fn left(&self) -> Duration {
         self.budget
             .saturating_sub(self.begun.elapsed())
@@ -61,6 +23,7 @@ impl Turn {
         self.call = None;
         let event = match ended {
             Ok(message) => Event::CallDone(message),
+            Err(failure) if failure.is_too_long && self.on_overflow(ctx) => return,
             Err(failure) => Event::CallFailed(failure),
         };
         self.feed(event, ctx);
@@ -102,6 +65,7 @@ impl Turn {
         let failure = CallFailure {
             retryable: true,
             retry_after: None,
+            is_too_long: false,
             notice: notice::call_ended(&model, &how),
             message,
         };
@@ -111,7 +75,7 @@ impl Turn {
 }
 
 /// The gateway's tools with the client's, which stand in for those of the same name.
-fn offered(tools: &Arc<[ToolSpec]>, client: &[ToolSpec]) -> Arc<[ToolSpec]> {
+pub(super) fn offered(tools: &Arc<[ToolSpec]>, client: &[ToolSpec]) -> Arc<[ToolSpec]> {
     if client.is_empty() {
         return Arc::clone(tools);
     }

@@ -130,19 +130,14 @@ async fn usage_and_crashes_are_forgotten_in_time(ledger: &Ledger) {
     for (n, days) in [500, 399, 1].into_iter().enumerate() {
         let turn = begun(ledger, "a", &n.to_string()).await;
         let usage = UsageRow {
-            at_ms: now - days * DAY,
-            session: session("a"),
-            agent: "main".into(),
             provider: "p".into(),
             model: "m".into(),
             input: 1,
             output: 1,
-            cache_read: 0,
-            cache_write: 0,
-            cost_usd: 0.0,
+            ..UsageRow::new(session("a"), now - days * DAY)
         };
         let end = TurnCommit {
-            usage: Some(usage),
+            usage: vec![usage],
             ..commit("a", turn, TurnOutcome::Done)
         };
         ledger.commit_turn(end).await.unwrap();
@@ -156,7 +151,7 @@ async fn usage_and_crashes_are_forgotten_in_time(ledger: &Ledger) {
     }
     // And the dedupe keys of the three messages, which are dated 1970.
     assert_eq!(ledger.prune_at(now).await.unwrap(), 3 + 3);
-    assert_eq!(ledger.usage(0, now).total.turns, 2);
+    assert_eq!(ledger.usage(0, now).total.calls, 2);
     let kept: Vec<_> = ledger.crashes().into_iter().map(|row| row.id).collect();
     assert_eq!(kept, ["c-1"]);
     let few = Keep {
@@ -168,5 +163,5 @@ async fn usage_and_crashes_are_forgotten_in_time(ledger: &Ledger) {
         ..Limits::DEFAULT
     };
     ledger.prune_to(now, &limits).await.unwrap();
-    assert_eq!(ledger.usage(0, now).total.turns, 1);
+    assert_eq!(ledger.usage(0, now).total.calls, 1);
 }

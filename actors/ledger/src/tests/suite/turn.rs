@@ -285,35 +285,32 @@ async fn usage_adds_up(ledger: &Ledger) {
     for (n, (model, at_ms)) in [("m", 10), ("m", 20), ("n", 30)].into_iter().enumerate() {
         let turn = begun(ledger, "a", &n.to_string()).await;
         let usage = UsageRow {
-            at_ms,
-            session: session("a"),
-            agent: "main".into(),
             provider: "p".into(),
             model: model.into(),
             input: 100,
             output: 10,
             cache_read: 1,
-            cache_write: 0,
             cost_usd: 0.25,
+            ..UsageRow::new(session("a"), at_ms)
         };
         let end = TurnCommit {
-            usage: Some(usage),
+            usage: vec![usage],
             ..commit("a", turn, TurnOutcome::Done)
         };
         ledger.commit_turn(end).await.unwrap();
     }
     let sums = ledger.usage(0, 31);
     assert_eq!(
-        (sums.total.turns, sums.total.input, sums.total.cost_usd),
+        (sums.total.calls, sums.total.input, sums.total.cost_usd),
         (3, 300, 0.75)
     );
     assert_eq!(
-        (sums.models["p/m"].turns, sums.models["p/n"].output),
+        (sums.models["p/m"].calls, sums.models["p/n"].output),
         (2, 10)
     );
     assert_eq!(sums.agents["main"], sums.total);
     assert_eq!(
-        ledger.usage(10, 20).total.turns,
+        ledger.usage(10, 20).total.calls,
         1,
         "the end is not part of the period"
     );
