@@ -67,7 +67,7 @@ async fn left_behind(home: &Home) {
         entries: Vec::new(),
         entry: None,
         outbox: vec![apology],
-        usage: None,
+        usage: Vec::new(),
     };
     ledger.commit_turn(dead).await.unwrap();
     ledger

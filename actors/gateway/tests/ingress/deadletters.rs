@@ -46,7 +46,7 @@ async fn poison(ledger: &Ledger) {
         entries: Vec::new(),
         entry: None,
         outbox: Vec::new(),
-        usage: None,
+        usage: Vec::new(),
     };
     ledger.commit_turn(dead).await.unwrap();
 }

@@ -12,6 +12,9 @@ use crate::context::room::Step;
 use crate::context::room::Window;
 use crate::context::size;
 
+/// What every request of a turn has: what was prepared, the system prompt, the tools.
+type Asking = (Arc<Prepared>, Arc<str>, Arc<[ToolSpec]>);
+
 /// A request and its size in tokens, by estimate.
 struct Sized {
     messages: Vec<Arc<Message>>,
@@ -73,7 +76,7 @@ impl Turn {
         step != Step::GiveUp
     }
 
-    fn asking(&self) -> Option<(Arc<Prepared>, Arc<str>, Arc<[ToolSpec]>)> {
+    fn asking(&self) -> Option<Asking> {
         let prepared = self.prepared.clone()?;
         let Next::Ask { system, tools } = &prepared.next else {
             return None;
