@@ -29,7 +29,9 @@ pub(super) fn commands() -> Vec<Value> {
                 "category": "session",
                 "source": "native",
                 "scope": "text",
-                "acceptsArgs": false,
+                "acceptsArgs": matches!(
+                    name.as_str(), "new" | "model" | "think" | "compact" | "context" | "usage"
+                ),
             })
         })
         .collect()

@@ -17,8 +17,10 @@ const SQUEEZES: u32 = 5;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Window {
     pub(crate) whole: u64,
-    /// The longest request; the rest is kept for the answer.
+    /// From here on the conversation is summed up; the rest is kept for the answer.
     pub(crate) limit: u64,
+    /// The longest request; what is longer is cut.
+    pub(crate) hard: u64,
     /// From here on notes are taken.
     pub(crate) soft: u64,
     /// What stays of a conversation when it is summed up.
@@ -52,6 +54,8 @@ impl Window {
         Self {
             whole,
             limit,
+            // A cut loses something for good: it leaves the answer little room before it takes anything away.
+            hard: whole - whole / 8,
             soft: limit - soft,
             keep,
             piece: piece.max(1),
@@ -94,7 +98,7 @@ impl Room {
             since,
             has_past,
             may_note,
-            limit: window.limit,
+            limit: window.hard,
             squeezed: 0,
         }
     }
@@ -114,7 +118,7 @@ impl Room {
                 self.may_note = false;
                 return Step::Notes;
             }
-            if size > self.limit {
+            if size > self.window.limit.min(self.limit) {
                 return Step::Compact;
             }
         }

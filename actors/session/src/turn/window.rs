@@ -228,7 +228,7 @@ impl Turn {
             key: self.args.row.session.clone(),
             turn: self.args.row.seq,
             chosen: prepared.chosen.clone(),
-            limit: window.limit.saturating_sub(size::head(&system, &tools)),
+            limit: window.hard.saturating_sub(size::head(&system, &tools)),
             system,
             tools,
             messages: self.history.to_vec(),
