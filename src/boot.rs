@@ -290,6 +290,7 @@ async fn port_taken(port: u16) -> CommandError {
         token: None,
         password: None,
         device: None,
+        tunnel: None,
     };
     let is_gateway = match Client::connect(endpoint, Duration::from_secs(2)).await {
         Ok(client) => {

@@ -17,8 +17,10 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 
 pub(crate) use self::device::DeviceFiles;
+pub(crate) use self::tunnel::Ssh;
 
 use self::device::HostDevice;
+use self::tunnel::Tunnel;
 use crate::endpoint::Endpoint;
 use crate::error::CommandError;
 use crate::error::CommandResult;
@@ -28,6 +30,7 @@ mod device;
 mod failure;
 #[cfg(test)]
 mod tests;
+mod tunnel;
 
 /// What a command line client asks for; the gateway grants what the credentials allow.
 const SCOPES: &[&str] = &[
@@ -70,12 +73,21 @@ pub(crate) struct Client {
     hello: Value,
     next_id: u64,
     waiting: VecDeque<Incoming>,
+    /// The way there, kept open.
+    tunnel: Option<Tunnel>,
 }
 
 impl Client {
     /// Connects and proves itself.
-    pub(crate) async fn connect(endpoint: Endpoint, within: Duration) -> CommandResult<Self> {
+    pub(crate) async fn connect(mut endpoint: Endpoint, within: Duration) -> CommandResult<Self> {
         let deadline = Instant::now() + within;
+        let tunnel = match &endpoint.tunnel {
+            Some(ssh) => Some(ssh.open(deadline).await?),
+            None => None,
+        };
+        if let Some(tunnel) = &tunnel {
+            endpoint.url.clone_from(&tunnel.url);
+        }
         if endpoint.url.starts_with("wss://") {
             // Only a connection that needs TLS pays for its set-up.
             drop(rustls::crypto::ring::default_provider().install_default());
@@ -101,6 +113,7 @@ impl Client {
                         device.remember(&hello);
                     }
                     client.hello = hello;
+                    client.tunnel = tunnel;
                     return Ok(client);
                 }
                 // A secret that was changed elsewhere: the gateway may still know this host.
@@ -133,6 +146,7 @@ impl Client {
             hello: Value::Null,
             next_id: 0,
             waiting: VecDeque::new(),
+            tunnel: None,
         })
     }
 

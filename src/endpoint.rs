@@ -3,8 +3,10 @@
 use openclaw_gateway::config::LoadedConfig;
 use openclaw_protocol::Secret;
 use openclaw_protocol::config::GatewayMode;
+use openclaw_protocol::config::Remote;
 
 use crate::client::DeviceFiles;
+use crate::client::Ssh;
 use crate::error::CommandError;
 use crate::error::CommandResult;
 use crate::error::Kind;
@@ -33,6 +35,8 @@ pub(crate) struct Endpoint {
     pub(crate) password: Option<Secret>,
     /// Where this host keeps the key by which it connects; without, it connects by the secret alone.
     pub(crate) device: Option<DeviceFiles>,
+    /// The tunnel that leads there; the address is then the far end's.
+    pub(crate) tunnel: Option<Ssh>,
 }
 
 impl Endpoint {
@@ -53,24 +57,45 @@ impl Endpoint {
                 token: flag_token,
                 password: flag_password,
                 device: None,
+                tunnel: None,
             });
         }
         let gateway = &loaded.config.gateway;
         if gateway.mode == GatewayMode::Remote {
             let remote = &gateway.remote;
-            let url = remote.url.as_deref().ok_or_else(|| {
-                CommandError::new(
-                    Kind::Config,
-                    "gateway.mode is \"remote\", but gateway.remote.url is not set",
-                )
-                .hint("openclaw config set gateway.remote.url wss://…")
-            })?;
+            let (url, because, tunnel) = match remote.transport.as_deref() {
+                None | Some("direct") => {
+                    let url = remote.url.as_deref().ok_or_else(|| {
+                        CommandError::new(
+                            Kind::Config,
+                            "gateway.mode is \"remote\", but gateway.remote.url is not set",
+                        )
+                        .hint("openclaw config set gateway.remote.url wss://…")
+                    })?;
+                    (websocket_url(url)?, "gateway.remote.url", None)
+                }
+                Some("ssh") => {
+                    let ssh = ssh(remote, gateway.port)?;
+                    let url = format!("ws://127.0.0.1:{}", ssh.port);
+                    (url, "gateway.remote.sshTarget", Some(ssh))
+                }
+                Some(other) => {
+                    return Err(CommandError::new(
+                        Kind::Config,
+                        format!(
+                            "gateway.remote.transport is \"{other}\"; it is \"direct\" or \"ssh\""
+                        ),
+                    )
+                    .hint("openclaw config set gateway.remote.transport direct"));
+                }
+            };
             return Ok(Self {
-                url: websocket_url(url)?,
-                because: "gateway.remote.url".into(),
+                url,
+                because: because.into(),
                 token: flag_token.or_else(|| remote.token.clone()),
                 password: flag_password.or_else(|| remote.password.clone()),
                 device: None,
+                tunnel,
             });
         }
         let port = Port::resolve(None, loaded)?;
@@ -86,8 +111,32 @@ impl Endpoint {
                 .or_else(|| variable("OPENCLAW_GATEWAY_PASSWORD"))
                 .or(auth.password),
             device: None,
+            tunnel: None,
         })
     }
+}
+
+/// The tunnel to a gateway that listens on its own machine only.
+fn ssh(remote: &Remote, own_port: u16) -> CommandResult<Ssh> {
+    let target = remote.ssh_target.as_deref().unwrap_or_default().trim();
+    if target.is_empty() || target.starts_with('-') || target.contains(char::is_whitespace) {
+        return Err(CommandError::new(
+            Kind::Config,
+            "gateway.remote.transport is \"ssh\", but gateway.remote.sshTarget names no host",
+        )
+        .hint("openclaw config set gateway.remote.sshTarget user@host"));
+    }
+    // The address is the one over there: of it, only the port counts.
+    let far = remote.url.as_deref().and_then(|url| {
+        let address = url.split_once("://").map_or(url, |(_, rest)| rest);
+        let address = address.split('/').next().unwrap_or_default();
+        address.rsplit_once(':')?.1.parse().ok()
+    });
+    Ok(Ssh {
+        target: target.to_owned(),
+        identity: remote.ssh_identity.clone(),
+        port: far.unwrap_or(own_port),
+    })
 }
 
 /// The gateway's port and what decided it.

@@ -35,6 +35,9 @@ use crate::shell::Shell;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    if let Some(ended) = openclaw_runtime::child::guard() {
+        return ended;
+    }
     let cli = match cli::parse() {
         Ok(cli) => cli,
         Err(error) => {

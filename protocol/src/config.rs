@@ -67,6 +67,7 @@ pub use self::gateway::GatewayAuth;
 pub use self::gateway::GatewayMode;
 pub use self::gateway::Reload;
 pub use self::gateway::ReloadMode;
+pub use self::gateway::Remote;
 pub use self::gateway::TrustedProxy;
 pub use self::issue::Issue;
 pub use self::issue::Severity;

@@ -82,6 +82,7 @@ fn endpoint(url: &str, token: &str) -> Endpoint {
         token: Some(token.into()),
         password: None,
         device: None,
+        tunnel: None,
     }
 }
 

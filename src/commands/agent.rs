@@ -26,6 +26,9 @@ use self::stream::Stream;
 /// To the first answer of the gateway; the run itself has `--timeout`.
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 
+/// Where a gateway's hello names its default agent.
+const DEFAULT_AGENT: &str = "/snapshot/sessionDefaults/defaultAgentId";
+
 #[derive(Debug, clap::Args)]
 pub(crate) struct AgentArgs {
     /// The message; `-` reads it from standard input.
@@ -71,9 +74,13 @@ pub(crate) async fn run(args: &AgentArgs, shell: &Shell) -> CommandResult {
     let endpoint = Endpoint::resolve(&Flags::default(), shell.config()?)?;
     let mut client = Client::connect(endpoint, CONNECT_WITHIN).await?;
     let run_id = uuid::Uuid::new_v4().to_string();
-    let id = client
-        .send("agent", &params(args, &message, &run_id))
-        .await?;
+    let mut params = params(args, &message, &run_id);
+    if args.agent.is_none() && args.session_id.is_none() && args.to.is_none() {
+        // OpenClaw's own gateway wants the default agent named.
+        let agent = client.hello().pointer(DEFAULT_AGENT);
+        params.extend(agent.map(|agent| ("agentId".to_owned(), agent.clone())));
+    }
+    let id = client.send("agent", &Value::Object(params)).await?;
     let mut stream = Stream::new(run_id.clone(), shell.terminal, args.verbose.as_deref());
     let limit = Duration::from_secs(args.timeout.max(1));
     // The gateway ends the run at its limit and says so; this clock only guards against silence.
@@ -152,7 +159,7 @@ fn message(text: &str) -> CommandResult<String> {
     Ok(text)
 }
 
-fn params(args: &AgentArgs, message: &str, run_id: &str) -> Value {
+fn params(args: &AgentArgs, message: &str, run_id: &str) -> Map<String, Value> {
     let mut params = Map::new();
     params.insert("message".into(), message.into());
     params.insert("idempotencyKey".into(), run_id.into());
@@ -181,7 +188,7 @@ fn params(args: &AgentArgs, message: &str, run_id: &str) -> Value {
             params.insert(name.into(), value.as_str().into());
         }
     }
-    Value::Object(params)
+    params
 }
 
 /// Asks the gateway to end the run; whoever pressed Ctrl-C doesn't wait long for the answer.

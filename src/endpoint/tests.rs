@@ -78,6 +78,25 @@ fn a_remote_gateway_has_its_own_address_and_credentials() {
 }
 
 #[test]
+fn a_gateway_behind_ssh_is_asked_through_a_tunnel() {
+    let settings = r#"{ gateway: { mode: "remote", remote: {
+        transport: "ssh", sshTarget: "ann@home", url: "ws://127.0.0.1:4100", token: "remote" } } }"#;
+    let endpoint = Endpoint::resolve(&Flags::default(), &loaded(settings, &[])).unwrap();
+    let tunnel = endpoint.tunnel.unwrap();
+    assert_eq!((tunnel.target.as_str(), tunnel.port), ("ann@home", 4100));
+    assert_eq!(endpoint.token.unwrap().expose(), "remote");
+    for wrong in [
+        r#"transport: "ssh""#,
+        r#"transport: "ssh", sshTarget: "-oProxyCommand=x""#,
+        r#"transport: "pigeon", url: "ws://h""#,
+    ] {
+        let settings = format!("{{ gateway: {{ mode: \"remote\", remote: {{ {wrong} }} }} }}");
+        let error = Endpoint::resolve(&Flags::default(), &loaded(&settings, &[])).unwrap_err();
+        assert_eq!(error.kind(), Kind::Config, "{wrong}");
+    }
+}
+
+#[test]
 fn the_profile_dev_has_a_port_of_its_own_unless_told_otherwise() {
     let dir = tempfile::tempdir().unwrap();
     let folder = dir.path().join(".openclaw-dev");

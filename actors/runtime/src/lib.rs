@@ -17,6 +17,7 @@
 )]
 
 mod actor;
+pub mod child;
 mod context;
 pub mod cpu;
 pub mod crash;

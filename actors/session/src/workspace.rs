@@ -2,10 +2,10 @@
 
 use std::io;
 use std::path::Path;
-use std::process::Command;
-use std::process::Stdio;
 use std::sync::Mutex;
 use std::sync::PoisonError;
+
+use openclaw_runtime::child::Job;
 
 /// The files a new workspace begins with.
 const SEEDS: [(&str, &str); 7] = [
@@ -64,14 +64,8 @@ static SEEDING: Mutex<()> = Mutex::new(());
 
 /// Puts the workspace under git where git is installed; without it the workspace works as well.
 fn version(folder: &Path) {
-    let done = Command::new("git")
-        .args(["init", "--quiet"])
-        .current_dir(folder)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status();
-    if !done.is_ok_and(|status| status.success()) {
+    let job = Job::new("git", ["init", "--quiet"]).folder(folder);
+    if !job.run_blocking().is_ok_and(|done| done.is_success()) {
         tracing::debug!(workspace = %folder.display(), "git is not available; the workspace has no history");
     }
 }

@@ -243,6 +243,10 @@ pub struct Remote {
     pub password: Option<Secret>,
     /// The certificate it must show.
     pub tls_fingerprint: Option<String>,
+    /// Where `ssh` logs in, `user@host` or `user@host:port`.
+    pub ssh_target: Option<String>,
+    /// The key it logs in with.
+    pub ssh_identity: Option<String>,
 }
 
 /// How changes of the file are taken up.

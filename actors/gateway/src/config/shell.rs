@@ -3,11 +3,10 @@
 //! Only when `env.shellEnv.enabled` (or `OPENCLAW_LOAD_SHELL_ENV`) asks for it, only for names that
 //! are expected and missing, and never for longer than its time-out.
 
-use std::io::Read;
-use std::process::Command;
-use std::process::Stdio;
-use std::sync::mpsc;
 use std::time::Duration;
+
+use openclaw_runtime::child::ChildError;
+use openclaw_runtime::child::Job;
 
 use super::Environment;
 
@@ -58,32 +57,10 @@ pub(super) fn import(
     }
 }
 
-fn ask(shell: &str, env: &Environment, timeout: Duration) -> std::io::Result<Vec<u8>> {
-    let mut child = Command::new(shell)
-        .args(["-l", "-c", "env -0"])
-        .env_clear()
-        .envs(env.iter())
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()?;
-    let Some(mut stdout) = child.stdout.take() else {
-        return Err(std::io::Error::other("no output"));
-    };
-    // A shell's profile may leave programs behind that hold the pipe open: the thread then ends
-    // with them, and nobody waits for it.
-    let (done, output) = mpsc::sync_channel(1);
-    let reader = std::thread::Builder::new().name("login-shell".to_owned());
-    reader.spawn(move || {
-        let mut bytes = Vec::new();
-        let read = stdout.read_to_end(&mut bytes).map(|_| bytes);
-        // The receiver is gone when it took too long.
-        drop(done.send(read));
-    })?;
-    let answer = output.recv_timeout(timeout);
-    drop(child.kill());
-    drop(child.wait());
-    answer.map_err(|_| std::io::Error::from(std::io::ErrorKind::TimedOut))?
+fn ask(shell: &str, env: &Environment, timeout: Duration) -> Result<Vec<u8>, ChildError> {
+    let job = Job::new(shell, ["-l", "-c", "env -0"]);
+    let done = job.environment(env.iter()).within(timeout).run_blocking()?;
+    Ok(done.output)
 }
 
 fn read(output: &[u8], missing: &[&str]) -> Vec<(String, String)> {

@@ -1,11 +1,10 @@
 //! Asks Tailscale who is at an address. A header alone proves nothing: any program on this machine can send one.
 
 use std::net::IpAddr;
-use std::process::Stdio;
 use std::time::Duration;
 
+use openclaw_runtime::child::Job;
 use serde_json::Value;
-use tokio::process::Command;
 
 /// The header in which Tailscale's proxy names the user.
 pub const USER_HEADER: &str = "tailscale-user-login";
@@ -26,24 +25,13 @@ pub enum WhoisError {
 
 /// The login of whoever is at an address of the tailnet.
 pub async fn whois(program: &str, address: IpAddr) -> Result<String, WhoisError> {
-    let mut command = Command::new(program);
-    command
-        .args(["whois", "--json"])
-        .arg(address.to_string())
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .kill_on_drop(true);
-    let output = tokio::time::timeout(PATIENCE, command.output());
-    let output = match output.await {
-        Ok(Ok(output)) => output,
-        Ok(Err(error)) => return Err(WhoisError::Failed(error.to_string())),
-        Err(_) => return Err(WhoisError::Failed("no answer in time".to_owned())),
-    };
-    if !output.status.success() {
-        return Err(WhoisError::Failed(output.status.to_string()));
+    let job = Job::new(program, ["whois", "--json", &address.to_string()]);
+    let done = job.within(PATIENCE).run().await;
+    let done = done.map_err(|error| WhoisError::Failed(error.to_string()))?;
+    if !done.is_success() {
+        return Err(WhoisError::Failed(format!("exit code {}", done.code)));
     }
-    login(&output.stdout).ok_or(WhoisError::Nobody)
+    login(&done.output).ok_or(WhoisError::Nobody)
 }
 
 fn login(answer: &[u8]) -> Option<String> {
