@@ -209,7 +209,7 @@ impl Scene {
             .push_message(BOT, &Person::new(person, "Someone"), &text);
         self.pushed.insert(marker, person);
         let said = format!("s{n}y");
-        let acknowledged = say(self.home.port(), &said).await;
+        let acknowledged = say(self.home.port(), &said).await.is_ok();
         self.said.insert(said, acknowledged);
     }
 
@@ -219,8 +219,13 @@ impl Scene {
         gateway.ready().await;
         for (key, acknowledged) in &mut self.said {
             if !*acknowledged {
-                *acknowledged = say(self.home.port(), key).await;
-                assert!(*acknowledged, "{key} is not accepted by a healthy gateway");
+                let deadline = Instant::now() + Duration::from_secs(60);
+                while let Err(reason) = say(self.home.port(), key).await {
+                    let is_late = Instant::now() > deadline;
+                    assert!(!is_late, "a healthy gateway does not take {key}: {reason}");
+                    pause().await;
+                }
+                *acknowledged = true;
             }
         }
         let deadline = Instant::now() + Duration::from_secs(60);
@@ -320,7 +325,7 @@ fn echo_or_note(request: &Value) -> Reply {
 }
 
 /// Says something over the socket; whether it was acknowledged before the gateway died.
-async fn say(port: u16, key: &str) -> bool {
+async fn say(port: u16, key: &str) -> Result<(), String> {
     let room = key.bytes().map(u64::from).sum::<u64>() % ROOMS;
     let params = json!({
         "sessionKey": format!("agent:main:kill{room}"), "message": key, "idempotencyKey": key,
@@ -328,10 +333,10 @@ async fn say(port: u16, key: &str) -> bool {
     let scopes = ["operator.write"];
     let within = Duration::from_secs(10);
     match line::call_with(port, &scopes, "chat.send", params, within).await {
-        Ok(_) => true,
-        Err(NoAnswer::Lost) => false,
+        Ok(_) => Ok(()),
+        Err(NoAnswer::Lost) => Err("no answer".to_owned()),
         // It may be asked while it starts; anything else it says no to is a mistake.
-        Err(NoAnswer::Refused(error)) if error["retryable"] == true => false,
+        Err(NoAnswer::Refused(error)) if error["retryable"] == true => Err(error.to_string()),
         Err(NoAnswer::Refused(error)) => panic!("{key} was refused: {error}"),
     }
 }
