@@ -3,7 +3,9 @@
 use openclaw_gateway::config::LoadedConfig;
 use openclaw_protocol::Secret;
 use openclaw_protocol::config::GatewayMode;
+use openclaw_protocol::config::Issue;
 use openclaw_protocol::config::Remote;
+use openclaw_protocol::config::Severity;
 
 use crate::client::DeviceFiles;
 use crate::client::Ssh;
@@ -63,8 +65,14 @@ impl Endpoint {
         let gateway = &loaded.config.gateway;
         if gateway.mode == GatewayMode::Remote {
             let remote = &gateway.remote;
+            refuse_what_is_wrong(loaded)?;
             let (url, because, tunnel) = match remote.transport.as_deref() {
-                None | Some("direct") => {
+                Some("ssh") => {
+                    let ssh = ssh(remote, gateway.port)?;
+                    let url = format!("ws://127.0.0.1:{}", ssh.port);
+                    (url, "gateway.remote.sshTarget", Some(ssh))
+                }
+                _ => {
                     let url = remote.url.as_deref().ok_or_else(|| {
                         CommandError::new(
                             Kind::Config,
@@ -73,20 +81,6 @@ impl Endpoint {
                         .hint("openclaw config set gateway.remote.url wss://…")
                     })?;
                     (websocket_url(url)?, "gateway.remote.url", None)
-                }
-                Some("ssh") => {
-                    let ssh = ssh(remote, gateway.port)?;
-                    let url = format!("ws://127.0.0.1:{}", ssh.port);
-                    (url, "gateway.remote.sshTarget", Some(ssh))
-                }
-                Some(other) => {
-                    return Err(CommandError::new(
-                        Kind::Config,
-                        format!(
-                            "gateway.remote.transport is \"{other}\"; it is \"direct\" or \"ssh\""
-                        ),
-                    )
-                    .hint("openclaw config set gateway.remote.transport direct"));
                 }
             };
             return Ok(Self {
@@ -114,6 +108,21 @@ impl Endpoint {
             tunnel: None,
         })
     }
+}
+
+/// A mistake in how the gateway elsewhere is reached is no reason to reach it in another way.
+fn refuse_what_is_wrong(loaded: &LoadedConfig) -> Result<(), CommandError> {
+    let is_here = |issue: &&Issue| {
+        issue.severity == Severity::Error && issue.path.starts_with("gateway.remote")
+    };
+    let Some(issue) = loaded.issues.iter().find(is_here) else {
+        return Ok(());
+    };
+    let error = CommandError::new(Kind::Config, format!("{}: {}", issue.path, issue.message));
+    Err(match &issue.fix {
+        Some(fix) => error.hint(fix.clone()),
+        None => error,
+    })
 }
 
 /// The tunnel to a gateway that listens on its own machine only.
