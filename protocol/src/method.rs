@@ -7,6 +7,10 @@ mod known;
 mod row;
 mod table;
 
+use serde::Deserialize;
+use serde::Deserializer;
+use serde::Serialize;
+use serde::Serializer;
 use serde_json::Value;
 
 use crate::frame::Protocol;
@@ -159,6 +163,20 @@ impl Scopes {
             .into_iter()
             .filter(move |scope| self.contains(*scope))
             .map(Scope::as_str)
+    }
+}
+
+/// As the list of its names.
+impl Serialize for Scopes {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.names())
+    }
+}
+
+/// From a list of names; what is unknown grants nothing.
+impl<'de> Deserialize<'de> for Scopes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self::named(&Vec::<String>::deserialize(deserializer)?))
     }
 }
 

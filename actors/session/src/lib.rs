@@ -22,6 +22,7 @@
 pub mod binding;
 mod budget;
 mod call;
+mod caller;
 pub mod command;
 mod commit;
 mod compact;

@@ -15,6 +15,7 @@
 )]
 
 mod arguments;
+mod caller;
 mod memory;
 mod status;
 mod time;
@@ -32,6 +33,9 @@ use openclaw_protocol::ToolSpec;
 use openclaw_runtime::BoxFuture;
 use serde_json::Value;
 
+pub use caller::Caller;
+pub use caller::Entry;
+pub use caller::SessionKind;
 pub use memory::MemoryGet;
 pub use memory::MemoryNote;
 pub use memory::MemorySearch;
@@ -68,6 +72,8 @@ pub struct ToolCall {
     pub agent: AgentId,
     /// The session.
     pub session: SessionKey,
+    /// Who the turn acts for.
+    pub caller: Caller,
 }
 
 /// What a tool gave back.

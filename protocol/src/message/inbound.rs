@@ -3,6 +3,8 @@
 use serde::Deserialize;
 use serde::Serialize;
 
+use crate::Scopes;
+
 /// One message from outside, as the inbox row holds it.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -38,6 +40,13 @@ pub struct Inbound {
     pub client_tools: Vec<crate::ToolSpec>,
     /// Whether the answer also goes out over the session's channel.
     pub deliver: bool,
+    /// What the client that sent it was granted. The gateway writes it down when it takes the message in; no client can.
+    #[serde(skip_serializing_if = "grants_nothing")]
+    pub scopes: Scopes,
+}
+
+fn grants_nothing(scopes: &Scopes) -> bool {
+    scopes.is_empty()
 }
 
 /// Who said it.

@@ -13,6 +13,7 @@ use openclaw_protocol::AgentId;
 use openclaw_protocol::Inbound;
 use openclaw_protocol::Route;
 use openclaw_protocol::RunId;
+use openclaw_protocol::Scopes;
 use openclaw_protocol::SessionKey;
 use openclaw_runtime::Actor;
 use openclaw_runtime::Address;
@@ -196,6 +197,8 @@ async fn attempt(services: &Services, job: &Job, due_ms: i64) -> Result<Report, 
             timestamp_ms: now,
             thinking,
             deliver: reply.is_some(),
+            // Who may make a job holds every right.
+            scopes: Scopes::all(),
             ..Inbound::default()
         },
         reply,

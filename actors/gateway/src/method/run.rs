@@ -71,6 +71,7 @@ pub(super) fn row(
             thinking: call.text("thinking").map(str::to_owned),
             deliver: call.flag("deliver").unwrap_or(false),
             client_tools: client_tools(call)?,
+            scopes: call.principal.scopes,
             ..Inbound::default()
         },
         reply,

@@ -5,7 +5,11 @@ use std::time::Duration;
 use openclaw_protocol::AgentId;
 use openclaw_protocol::Content;
 use openclaw_protocol::ErrorShape;
+use openclaw_protocol::Scope;
 use openclaw_protocol::SessionKey;
+use openclaw_tool::Caller;
+use openclaw_tool::Entry;
+use openclaw_tool::SessionKind;
 use openclaw_tool::ToolCall;
 use serde_json::Value;
 use serde_json::json;
@@ -82,6 +86,7 @@ pub(super) fn invoke(call: Call) -> Outcome {
                 .paths
                 .workspace(&agent.id, agent.is_default, configured),
             agent: agent.id.clone(),
+            caller: caller(&call, &session),
             session,
         });
         let deadline = tool.deadline().min(LONGEST);
@@ -99,6 +104,18 @@ pub(super) fn invoke(call: Call) -> Outcome {
         }
         Ok(json!({ "ok": true, "toolName": name, "output": { "content": content } }))
     })
+}
+
+/// A client acts for itself, with what it was granted.
+fn caller(call: &Call, session: &SessionKey) -> Caller {
+    let scopes = call.principal.scopes;
+    Caller {
+        entry: Entry::Rpc,
+        is_owner: scopes.allows(Scope::Admin),
+        may_approve: scopes.allows(Scope::Approvals),
+        session: SessionKind::of(session),
+        ..Caller::default()
+    }
 }
 
 fn text(content: &Content) -> Option<&str> {

@@ -15,6 +15,7 @@ use openclaw_protocol::ToolSpec;
 use openclaw_protocol::message::AssistantMessage;
 use openclaw_protocol::message::ToolResultMessage;
 use openclaw_provider::ModelRequest;
+use openclaw_tool::Caller;
 use openclaw_tool::ToolCall;
 use openclaw_tool::ToolOutcome;
 use serde_json::Value;
@@ -53,6 +54,8 @@ pub(crate) struct Wish {
     pub(crate) messages: Vec<Arc<Message>>,
     pub(crate) limit: u64,
     pub(crate) workspace: PathBuf,
+    /// Who the turn acts for.
+    pub(crate) caller: Caller,
     /// The configured words.
     pub(crate) prompt: Option<String>,
     pub(crate) system_prompt: Option<String>,
@@ -173,6 +176,7 @@ async fn run(
         workspace: wish.workspace.clone(),
         agent: wish.key.agent(),
         session: wish.key.clone(),
+        caller: wish.caller.clone(),
     };
     let ended = tokio::time::timeout(tool.deadline(), tool.run(call)).await;
     ended.unwrap_or_else(|_| ToolOutcome::error("it took too long"))

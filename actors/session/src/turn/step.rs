@@ -1,12 +1,14 @@
 //! The tools of a turn: intent before, result after.
 
 use openclaw_runtime::fault;
+use openclaw_tool::Caller;
 use openclaw_tool::Tool;
 use openclaw_tool::ToolCall;
 use serde_json::Value;
 use serde_json::json;
 
 use super::*;
+use crate::caller;
 use crate::models::Chosen;
 use crate::plan::Claim;
 use crate::plan::PastStep;
@@ -62,6 +64,7 @@ impl Turn {
                 .unwrap_or_default(),
             agent: row.session.agent(),
             session: row.session.clone(),
+            caller: self.caller(),
         };
         let task = Task::new(format!("tool/{k}"))
             .kind("tool")
@@ -71,6 +74,15 @@ impl Turn {
             TurnMail::ToolEnded(k, Box::new(result))
         });
         self.tool = Some((id, k, call));
+    }
+
+    /// Who this turn acts for, by the configuration as it is now.
+    pub(super) fn caller(&self) -> Caller {
+        let model = self
+            .prepared
+            .as_ref()
+            .map(|prepared| &prepared.chosen.model);
+        caller::caller(&(self.args.deps.config)(), &self.args.row, model)
     }
 
     pub(super) fn on_tool_ended(

@@ -233,6 +233,7 @@ impl Turn {
             tools,
             messages: self.history.to_vec(),
             workspace: prepared.cwd.clone(),
+            caller: self.caller(),
             prompt: settings.memory_flush.prompt,
             system_prompt: settings.memory_flush.system_prompt,
             count: prepared.compactions,

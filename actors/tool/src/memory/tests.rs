@@ -10,6 +10,7 @@ use super::MemoryGet;
 use super::file;
 use super::note;
 use super::search::search;
+use crate::Caller;
 use crate::Tool;
 use crate::ToolCall;
 use crate::ToolOutcome;
@@ -25,6 +26,7 @@ fn call(workspace: &Path, key: &str, arguments: Value) -> ToolCall {
         workspace: workspace.into(),
         agent: "main".parse().unwrap(),
         session: "agent:main:main".parse().unwrap(),
+        caller: Caller::default(),
     }
 }
 
