@@ -16,6 +16,7 @@
 
 mod arguments;
 mod caller;
+pub mod exec;
 mod memory;
 mod status;
 mod time;
