@@ -59,6 +59,7 @@ async fn left_behind(home: &Home) {
     let dead = TurnCommit {
         session,
         turn: TurnNo(1),
+        with: Vec::new(),
         outcome: TurnOutcome::Dead {
             reason: "it crashed three times".to_owned(),
             crash: None,

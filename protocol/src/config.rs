@@ -72,6 +72,7 @@ pub use self::gateway::TrustedProxy;
 pub use self::issue::Issue;
 pub use self::issue::Severity;
 pub use self::messages::Messages;
+pub use self::messages::Queue;
 pub use self::messages::QueueMode;
 pub use self::models::Api;
 pub use self::models::ModelDef;

@@ -43,6 +43,7 @@ async fn session(ledger: Ledger, name: String, until: Instant, turns: Arc<Atomic
         let end = TurnCommit {
             session: key.clone(),
             turn: start.turn,
+            with: Vec::new(),
             outcome: TurnOutcome::Done,
             session_id: name.clone(),
             entries: vec![message("user"), message("assistant")],

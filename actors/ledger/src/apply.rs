@@ -3,6 +3,7 @@
 //! A refusal is found before the first change, so it leaves nothing behind and the batch it rode in goes
 //! on. What cannot be read is set aside with a log line where the gateway must come up without it.
 
+mod company;
 mod inbox;
 mod outbox;
 mod prune;
@@ -47,7 +48,25 @@ pub(crate) fn apply(tables: &mut impl Tables, write: Write) -> Result<Receipt, S
             by,
             now_ms,
         } => inbox::drop(tables, &session, seq, &by, now_ms),
-        Op::BeginTurn { session, now_ms } => turn::begin(tables, &session, now_ms),
+        Op::BeginTurn {
+            session,
+            with,
+            now_ms,
+        } => turn::begin(tables, &session, &with, now_ms),
+        Op::JoinTurn {
+            session,
+            turn,
+            k,
+            rows,
+            step,
+            now_ms,
+        } => company::join(
+            tables,
+            &company::At { session, turn, k },
+            &rows,
+            &step,
+            now_ms,
+        ),
         Op::ReleaseTurn {
             session,
             turn,

@@ -55,11 +55,20 @@ pub(crate) fn turn(session: &SessionKey, raw: &RawTurn) -> Result<TurnStart, Rej
             result: body.result,
         });
     }
+    let mut with = Vec::with_capacity(raw.with.len());
+    for (seq, record) in &raw.with {
+        match inbox(session, *seq, record) {
+            Ok(row) => with.push(row),
+            // It stays claimed, comes up alone after this turn, and is set aside then.
+            Err(error) => tracing::error!(%session, seq, %error, "inbox row left out of a turn"),
+        }
+    }
     Ok(TurnStart {
         turn: TurnNo(raw.seq),
         attempt: row.attempts,
         exhausted: row.attempts > MAX_ATTEMPTS,
         row,
+        with,
         steps,
     })
 }

@@ -70,6 +70,8 @@ pub(crate) struct Answer {
 pub(crate) struct TurnEnd {
     pub(crate) session: SessionKey,
     pub(crate) turn: u64,
+    /// Rows that end with it.
+    pub(crate) with: Vec<u64>,
     pub(crate) state: InboxState,
     pub(crate) note: Vec<u8>,
     /// What the row's history says of it.
@@ -167,6 +169,17 @@ pub(crate) enum Op {
     Remember(Answer),
     BeginTurn {
         session: SessionKey,
+        /// Waiting rows that the same turn answers.
+        with: Vec<u64>,
+        now_ms: i64,
+    },
+    JoinTurn {
+        session: SessionKey,
+        turn: u64,
+        k: u32,
+        rows: Vec<u64>,
+        /// The step as it is stored: what the turn took in.
+        step: Vec<u8>,
         now_ms: i64,
     },
     ReleaseTurn {
@@ -261,6 +274,7 @@ kinds! {
     Self::Accept { .. } => "accept",
     Self::Remember(_) => "remember",
     Self::BeginTurn { .. } => "begin_turn",
+    Self::JoinTurn { .. } => "join_turn",
     Self::ReleaseTurn { .. } => "release_turn",
     Self::StepIntent { .. } => "step_intent",
     Self::StepResult { .. } => "step_result",
@@ -311,6 +325,7 @@ impl Op {
             Self::Accept { row, .. } => row.session.shard(),
             Self::CommitTurn(end) => end.session.shard(),
             Self::BeginTurn { session, .. }
+            | Self::JoinTurn { session, .. }
             | Self::ReleaseTurn { session, .. }
             | Self::StepIntent { session, .. }
             | Self::StepResult { session, .. }
@@ -338,6 +353,8 @@ impl Op {
 pub(crate) struct RawTurn {
     pub(crate) seq: u64,
     pub(crate) row: crate::codec::Record,
+    /// The rows that it answers besides its own.
+    pub(crate) with: Vec<(u64, crate::codec::Record)>,
     pub(crate) steps: Vec<(u32, Vec<u8>)>,
 }
 

@@ -33,6 +33,8 @@ pub enum Command {
     Model { name: Option<String> },
     /// Choose how much the model thinks, or say it.
     Think { level: Option<String> },
+    /// Choose what becomes of messages that come while a turn runs, or say it.
+    Queue { wish: String },
 }
 
 /// How much is said.
@@ -54,6 +56,7 @@ pub enum Shown {
 }
 
 pub(crate) mod model;
+pub(crate) mod queue;
 pub(crate) mod report;
 pub(crate) mod usage;
 
@@ -109,6 +112,9 @@ fn with_rest(name: &str, rest: &str) -> Option<Command> {
             "cost" => Some(Shown::Cost),
             _ => return None,
         }),
+        "queue" => Command::Queue {
+            wish: rest.to_owned(),
+        },
         "model" | "models" if is_word => Command::Model { name: given },
         "think" | "thinking" | "t" if is_word => Command::Think { level: given },
         _ => return None,
@@ -166,6 +172,7 @@ pub fn help() -> String {
      - `/whoami`: how the gateway knows you\n\
      - `/model`: the models there are; `/model <name>`: choose one for this session, `/model default`: the usual one\n\
      - `/think <level>`: how much the model thinks: off, minimal, low, medium, high, xhigh\n\
+     - `/queue`: what becomes of messages that come while I answer; `/queue collect`, `followup`, `steer`, `steer-backlog` or `interrupt`: choose it; `/queue default`: as configured\n\
      - `/compact`: sum the conversation up; text after it says what matters\n\
      - `/context list`, `detail` or `json`: what the model gets to see\n\
      - `/usage off`, `tokens` or `full`: what is said with each answer; `/usage cost`: what was spent\n\

@@ -35,6 +35,8 @@ use crate::tab::Tab;
 #[derive(Debug)]
 pub(crate) struct Ending {
     pub(crate) row: Arc<InboxRow>,
+    /// Rows that it answers besides, oldest first.
+    pub(crate) with: Vec<InboxRow>,
     /// None when the turn ended before it knew its context.
     pub(crate) prepared: Option<Arc<Prepared>>,
     pub(crate) said: Vec<Message>,
@@ -59,6 +61,7 @@ pub(crate) struct Told {
 pub(crate) async fn commit(deps: Arc<Deps>, slot: Slot, ending: Ending) -> Result<Told, TurnError> {
     let Ending {
         row,
+        with,
         prepared,
         said,
         outcome,
@@ -134,11 +137,12 @@ pub(crate) async fn commit(deps: Arc<Deps>, slot: Slot, ending: Ending) -> Resul
     let commit = TurnCommit {
         session: key.clone(),
         turn: TurnNo(row.seq),
+        with: with.iter().map(|row| row.seq).collect(),
         outcome: stored(outcome, crash),
         session_id: conversation.session_id.clone(),
         entries: lines,
         entry: (!patch.is_empty()).then_some(Value::Object(patch)),
-        outbox: outbound::rows(&row, &reply, &manner, is_notice),
+        outbox: outbound::rows(&row, said_last(&row, &with), &reply, &manner, is_notice),
         usage: tab.take().await,
     };
     let has_lines = !commit.entries.is_empty();
@@ -279,6 +283,11 @@ fn stored(outcome: Outcome, crash: Option<String>) -> TurnOutcome {
             crash,
         },
     }
+}
+
+/// The message that an answer is attached to: the last that it answers.
+fn said_last<'a>(row: &'a InboxRow, with: &'a [InboxRow]) -> Option<&'a str> {
+    with.last().unwrap_or(row).body.message_id.as_deref()
 }
 
 /// The client's kind, for entries of sessions without a channel.

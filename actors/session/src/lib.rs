@@ -7,7 +7,7 @@
 //! people know (`sessions.json`, transcripts) follow the rows (`files`).
 //!
 //! Pure rooms: `plan`, `context`, `budget`, `transcript`, `entry`, `envelope`, `command`, `reply`, `binding`,
-//! `outbound`, `reset`.
+//! `outbound`, `queue`, `reset`.
 
 #![cfg_attr(
     test,
@@ -40,6 +40,7 @@ mod outbound;
 mod plan;
 mod prepare;
 mod prompt;
+mod queue;
 mod reply;
 mod reset;
 mod router;

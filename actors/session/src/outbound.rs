@@ -64,9 +64,11 @@ pub(crate) fn manner(config: &Config, row: &InboxRow) -> Manner {
     manner
 }
 
-/// The rows of an answer; none when nobody waits for it on a channel.
+/// The rows of an answer; none when nobody waits for it on a channel. `current` is the id of the message that is
+/// answered.
 pub(crate) fn rows(
     row: &InboxRow,
+    current: Option<&str>,
     reply: &Reply,
     manner: &Manner,
     is_notice: bool,
@@ -88,7 +90,7 @@ pub(crate) fn rows(
     let parts = chunk::split(&text, manner.part, mode);
     let count = u16::try_from(parts.len()).unwrap_or(u16::MAX);
     let asked_for = reply.answers.as_ref().and_then(|answers| match answers {
-        Answers::Current => row.body.message_id.clone(),
+        Answers::Current => current.map(str::to_owned),
         Answers::Message(id) => Some(id.clone()),
     });
     (1u16..)
@@ -103,7 +105,7 @@ pub(crate) fn rows(
             route.reply_to = match (quoted, &asked_for) {
                 (false, _) => None,
                 (true, Some(id)) => Some(id.clone()),
-                (true, None) => row.body.message_id.clone(),
+                (true, None) => current.map(str::to_owned),
             };
             NewOutbound {
                 account: route.account_key(),
@@ -174,7 +176,7 @@ mod tests {
             ..Manner::default()
         };
         let text = "one two three four five ".repeat(5);
-        let rows = rows(&row(true), &reply(&text), &manner, false);
+        let rows = rows(&row(true), Some("99"), &reply(&text), &manner, false);
         assert!(rows.len() > 1);
         for (n, row) in (1u16..).zip(&rows) {
             assert_eq!(row.payload.part, n);
@@ -187,8 +189,8 @@ mod tests {
     #[test]
     fn nothing_goes_out_for_silence_or_when_nobody_waits() {
         let manner = Manner::default();
-        assert!(rows(&row(true), &reply(" "), &manner, false).is_empty());
-        assert!(rows(&row(false), &reply("hi"), &manner, false).is_empty());
+        assert!(rows(&row(true), Some("99"), &reply(" "), &manner, false).is_empty());
+        assert!(rows(&row(false), Some("99"), &reply("hi"), &manner, false).is_empty());
     }
 
     #[test]
@@ -197,13 +199,13 @@ mod tests {
             answers: Some(Answers::Current),
             ..reply("hi")
         };
-        let out = rows(&row(true), &tagged, &Manner::default(), false);
+        let out = rows(&row(true), Some("99"), &tagged, &Manner::default(), false);
         assert_eq!(out[0].route.reply_to.as_deref(), Some("99"));
         let manner = Manner {
             quotes: ReplyToMode::First,
             ..Manner::default()
         };
-        let out = rows(&row(true), &reply("hi"), &manner, false);
+        let out = rows(&row(true), Some("99"), &reply("hi"), &manner, false);
         assert_eq!(out[0].route.reply_to.as_deref(), Some("99"));
     }
 }

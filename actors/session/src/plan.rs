@@ -114,6 +114,11 @@ impl Plan {
         self.client_tools = tools;
     }
 
+    /// The number of the next step, where the plan is between a tool's end and what follows it.
+    pub(crate) fn boundary(&self) -> Option<u32> {
+        matches!(self.busy, Busy::Result(_)).then_some(self.next_k)
+    }
+
     /// One line for the supervision tree.
     pub(crate) fn note(&self) -> String {
         match self.busy {
@@ -172,6 +177,11 @@ impl Plan {
                 vec![Effect::StoreResult { k, result }]
             }
             Event::ResultStored(k) if self.busy == Busy::Result(k) => {
+                self.busy = Busy::Nothing;
+                self.advance()
+            }
+            Event::Joined { k, message } if matches!(self.busy, Busy::Result(_)) => {
+                self.join(k, message);
                 self.busy = Busy::Nothing;
                 self.advance()
             }

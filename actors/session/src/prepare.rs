@@ -3,10 +3,12 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use jiff::tz::TimeZone;
 use openclaw_ledger::InboxRow;
 use openclaw_ledger::LedgerError;
 use openclaw_protocol::ChatKind;
 use openclaw_protocol::Content;
+use openclaw_protocol::Inbound;
 use openclaw_protocol::Message;
 use openclaw_protocol::ModelRef;
 use openclaw_protocol::ToolSpec;
@@ -39,6 +41,7 @@ use crate::notice;
 use crate::outbound;
 use crate::outbound::Manner;
 use crate::prompt::Ask;
+use crate::queue;
 use crate::reset;
 use crate::status;
 use crate::workspace;
@@ -92,6 +95,7 @@ pub(crate) async fn prepare(
     deps: Arc<Deps>,
     slot: Slot,
     row: Arc<InboxRow>,
+    with: Arc<[InboxRow]>,
 ) -> Result<Prepared, LedgerError> {
     let key = &row.session;
     let config = (deps.config)();
@@ -114,12 +118,7 @@ pub(crate) async fn prepare(
         defaults.user_timezone.as_deref(),
     );
     // Where it came from, which need not be where the answer goes.
-    let source = row.source.split('/').next();
-    let channel = row
-        .reply
-        .as_ref()
-        .map(|route| route.channel.as_str())
-        .filter(|channel| Some(*channel) == source);
+    let channel = queue::channel(&row);
 
     let mut command = command::read(&row.body.text, &session.reset_triggers);
     let mut inbound = row.body.clone();
@@ -144,15 +143,20 @@ pub(crate) async fn prepare(
             entry::text(entry, "thinkingLevel").map(str::to_owned)
         })
         .or_else(|| defaults.thinking_default.clone());
-    let frame = envelope::Frame {
+    let previous_ms = last_ms.filter(|_| !begins_anew);
+    let rules = queue::Rules::of(
+        &config.messages.or_default().queue,
         channel,
-        received_at_ms: row.received_at_ms,
-        previous_ms: last_ms.filter(|_| !begins_anew),
-        zone: &zone,
+        stored.as_ref(),
+    );
+    let text = {
+        let first = (&*row, words(&row, &inbound, previous_ms, &zone));
+        let heard = heard(first, &with, &zone);
+        queue::together(&heard, rules.shortened(heard.len()))
     };
     let mut prepared = Prepared {
         next: Next::Refuse(String::new()),
-        user: Arc::new(user_message(&row, &inbound, &frame, command.is_some())),
+        user: Arc::new(user_message(&row, &with, text, command.is_some())),
         manner: outbound::manner(&config, &row),
         chosen: Arc::new(unknown_model()),
         thinking,
@@ -221,6 +225,11 @@ pub(crate) async fn prepare(
         (Some(Command::Think { level }), _) => {
             let usual = defaults.thinking_default.as_deref();
             let (text, patch) = model::think(stored.as_ref(), usual, level.as_deref());
+            prepared.patch = patch;
+            Next::Answer(text)
+        }
+        (Some(Command::Queue { wish }), _) => {
+            let (text, patch) = command::queue::choose(&rules, &wish);
             prepared.patch = patch;
             Next::Answer(text)
         }
@@ -327,14 +336,58 @@ async fn ask(
     Next::Ask { system, tools }
 }
 
-fn user_message(
-    row: &InboxRow,
-    inbound: &openclaw_protocol::Inbound,
-    frame: &envelope::Frame<'_>,
-    is_command: bool,
-) -> Message {
-    let mut content = vec![Content::text(envelope::wrap(inbound, frame))];
-    for attachment in &inbound.attachments {
+/// What the model sees of a message that is in a row.
+fn words(row: &InboxRow, inbound: &Inbound, previous_ms: Option<i64>, zone: &TimeZone) -> String {
+    let frame = envelope::Frame {
+        channel: queue::channel(row),
+        received_at_ms: row.received_at_ms,
+        previous_ms,
+        zone,
+    };
+    envelope::wrap(inbound, &frame)
+}
+
+/// The same of all rows of a turn.
+fn heard<'a>(
+    first: (&'a InboxRow, String),
+    with: &'a [InboxRow],
+    zone: &TimeZone,
+) -> Vec<(&'a InboxRow, String)> {
+    let mut before = said_at(first.0);
+    let mut heard = vec![first];
+    for row in with {
+        heard.push((row, words(row, &row.body, Some(before), zone)));
+        before = said_at(row);
+    }
+    heard
+}
+
+/// The words of messages that a running turn takes in.
+pub(crate) fn meanwhile(deps: &Deps, rows: &[InboxRow]) -> Message {
+    let config = (deps.config)();
+    let defaults = config.agents.defaults.or_default();
+    let zone = envelope::zone(
+        defaults.envelope_timezone.as_deref(),
+        defaults.user_timezone.as_deref(),
+    );
+    let Some((first, with)) = rows.split_first() else {
+        return Message::user("", now_ms());
+    };
+    let heard = heard((first, words(first, &first.body, None, &zone)), with, &zone);
+    user_message(first, with, queue::together(&heard, 0), false)
+}
+
+fn said_at(row: &InboxRow) -> i64 {
+    match row.body.timestamp_ms {
+        said if said > 0 => said,
+        _ => row.received_at_ms,
+    }
+}
+
+fn user_message(row: &InboxRow, with: &[InboxRow], text: String, is_command: bool) -> Message {
+    let mut content = vec![Content::text(text)];
+    let rows = || std::iter::once(row).chain(with);
+    for attachment in rows().flat_map(|row| &row.body.attachments) {
         if attachment.mime_type.starts_with("image/") {
             content.push(Content::image(
                 attachment.data.clone(),
@@ -342,11 +395,6 @@ fn user_message(
             ));
         }
     }
-    let timestamp = if inbound.timestamp_ms > 0 {
-        inbound.timestamp_ms
-    } else {
-        row.received_at_ms
-    };
     let mut extra = if is_command {
         command_mark()
     } else {
@@ -359,7 +407,7 @@ fn user_message(
     }
     Message::User(UserMessage {
         content,
-        timestamp,
+        timestamp: said_at(with.last().unwrap_or(row)),
         extra,
     })
 }

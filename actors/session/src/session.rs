@@ -32,11 +32,13 @@ use openclaw_runtime::Shutdown;
 use openclaw_runtime::Task;
 use openclaw_runtime::Timer;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::command;
 use crate::conversation::Slot;
 use crate::deps::Deps;
 use crate::event::Feed;
+use crate::queue;
 use crate::turn::LAST_WORDS;
 use crate::turn::Turn;
 use crate::turn::TurnArgs;
@@ -46,13 +48,13 @@ use crate::turns::Permit;
 mod claim;
 mod discard;
 pub(crate) mod operation;
+mod waiting;
 
 pub(crate) use self::operation::Operation;
+use self::waiting::Taking;
 
 /// How long a turn may take to stop; a bit more than its last words.
 const TURN_STOP: Duration = Duration::from_secs(4);
-/// How many queued rows are looked at for stop words; more wait than anyone would type.
-const LOOK: usize = 200;
 
 /// Mail of a session.
 pub(crate) enum SessionMail {
@@ -71,6 +73,8 @@ pub(crate) enum SessionMail {
     Claimed(Box<Result<Option<TurnStart>, LedgerError>>),
     Dropped(Result<(), LedgerError>),
     Operated,
+    /// It may have been quiet for long enough.
+    Quiet,
     IdleFor(u64),
 }
 
@@ -84,6 +88,7 @@ impl Mail for SessionMail {
             Self::Claimed(_) => "claimed",
             Self::Dropped(_) => "dropped",
             Self::Operated => "operated",
+            Self::Quiet => "quiet",
             Self::IdleFor(_) => "idle_for",
         }
     }
@@ -111,6 +116,11 @@ pub(crate) struct Session {
     feed: Option<Arc<Feed>>,
     /// What ended the last attempt.
     crash: Option<String>,
+    /// Since when what waited behind a turn is held back until nobody types.
+    held_since: Option<Instant>,
+    /// When it was last told of a message.
+    heard: Instant,
+    quiet: Option<Timer>,
     /// Counts activity; an idle timer of an earlier count is void.
     activity: u64,
     turns: u64,
@@ -130,6 +140,8 @@ struct Live {
     id: ChildId,
     address: Address<TurnMail>,
     row: Arc<InboxRow>,
+    /// The rows it was begun with, besides its own.
+    with: Arc<[InboxRow]>,
     claim: watch::Sender<Option<Arc<TurnStart>>>,
     over: watch::Sender<bool>,
     /// None for what the gateway answers by itself.
@@ -146,7 +158,7 @@ impl Session {
         self.deps().ledger.inbox(&InboxFilter {
             session: Some(self.args.key.clone()),
             open_only: true,
-            limit: LOOK,
+            limit: queue::LOOK,
             ..InboxFilter::default()
         })
     }
@@ -165,6 +177,7 @@ impl Session {
         let Some(first) = rows.first() else {
             self.permit = None;
             self.feed = None;
+            self.held_since = None;
             self.rest(ctx);
             return Ok(());
         };
@@ -180,6 +193,10 @@ impl Session {
                 return Ok(());
             }
         }
+        let count = match self.taking(&rows, ctx) {
+            Taking::Turn(count) => count,
+            Taking::Later => return Ok(()),
+        };
         let permit = if self.needs_place(first) {
             match self.take_permit(&first.source, ctx) {
                 Some(permit) => Some(permit),
@@ -189,10 +206,11 @@ impl Session {
             None
         };
         let is_fresh = first.state == InboxState::Pending && first.attempts == 0;
-        self.claim(ctx);
+        let with: Arc<[InboxRow]> = rows.get(1..count).unwrap_or_default().into();
+        self.claim(&with, ctx);
         if is_fresh {
             // The claim is on its way to the disk: the turn may prepare and ask meanwhile.
-            self.begin(Arc::new(first.clone()), true, permit, ctx)
+            self.begin(Arc::new(first.clone()), with, true, permit, ctx)
         } else {
             self.permit = permit;
             Ok(())
@@ -201,10 +219,13 @@ impl Session {
 
     fn on_work(&mut self, ctx: &mut Context<Self>) -> Result<(), ExitError> {
         self.activity += 1;
+        self.heard = Instant::now();
         if let Some(live) = &self.live {
             let rows = self.open_rows();
             if last_stop(&rows).is_some_and(|stop| stop > live.row.seq) {
                 self.abort_live("stop");
+            } else {
+                self.beside_a_turn(&rows, ctx);
             }
             return Ok(());
         }
@@ -227,18 +248,16 @@ impl Session {
     ) -> Vec<RunId> {
         let is_meant = |id: &RunId| run.as_ref().is_none_or(|run| run == id);
         let mut ended = Vec::new();
-        let mut live_seq = None;
         if let Some(live) = &self.live {
-            live_seq = Some(live.row.seq);
-            if is_meant(&live.row.run_id) {
-                ended.push(live.row.run_id.clone());
+            if live.rows().any(|row| is_meant(&row.run_id)) {
+                ended.extend(live.rows().map(|row| row.run_id.clone()));
                 self.abort_live(reason);
             }
         }
         let waiting: Vec<InboxRow> = self
             .open_rows()
             .into_iter()
-            .filter(|row| Some(row.seq) != live_seq && is_meant(&row.run_id))
+            .filter(|row| !self.is_at_work(row.seq) && is_meant(&row.run_id))
             .filter(|row| row.state == InboxState::Pending && !command::is_stop(&row.body.text))
             .collect();
         ended.extend(waiting.iter().map(|row| row.run_id.clone()));
@@ -258,6 +277,7 @@ impl Session {
         };
         self.deps().shared.runs.end(&self.args.key);
         if exit.exit.is_clean() && *live.over.borrow() {
+            self.held_since = Some(Instant::now());
             self.crash = None;
             self.feed = None;
         } else {
@@ -315,6 +335,9 @@ impl Actor for Session {
             operations: VecDeque::new(),
             feed: None,
             crash: None,
+            held_since: None,
+            heard: Instant::now(),
+            quiet: None,
             activity: 0,
             turns: 0,
             idle: None,
@@ -355,6 +378,7 @@ impl Actor for Session {
                 self.busy = None;
                 self.next(ctx)
             }
+            SessionMail::Quiet => self.next(ctx),
             SessionMail::IdleFor(activity) => {
                 let is_idle = activity == self.activity
                     && self.live.is_none()

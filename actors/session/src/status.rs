@@ -34,7 +34,8 @@ pub(crate) fn answer(command: &Command, facts: &Facts<'_>) -> String {
         | Command::Context(_)
         | Command::Usage(_)
         | Command::Model { .. }
-        | Command::Think { .. } => match facts.model {
+        | Command::Think { .. }
+        | Command::Queue { .. } => match facts.model {
             Ok(_) => String::new(),
             Err(error) => error.clone(),
         },

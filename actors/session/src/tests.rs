@@ -5,6 +5,7 @@ mod files;
 mod house;
 mod operation;
 mod places;
+mod queue;
 mod recovery;
 mod survival;
 mod turn;

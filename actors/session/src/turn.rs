@@ -57,8 +57,11 @@ use crate::tab::Tab;
 
 mod ask;
 mod end;
+pub(crate) mod joined;
 mod step;
 mod window;
+
+use self::joined::Company;
 
 /// Longest a turn may still work after the session was told to stop: a process that is asked to end
 /// ends within five seconds, and what is not done by then is resumed from its rows.
@@ -84,6 +87,7 @@ pub(crate) enum TurnMail {
     IntentStored(u32, Result<(), LedgerError>),
     ToolEnded(u32, Box<ToolResultMessage>),
     ResultStored(u32, Result<(), LedgerError>),
+    Joined(u32, Result<(), LedgerError>),
     Committed(Box<Result<Told, TurnError>>),
     Deadline,
 }
@@ -102,6 +106,7 @@ impl Mail for TurnMail {
             Self::IntentStored(..) => "intent_stored",
             Self::ToolEnded(..) => "tool_ended",
             Self::ResultStored(..) => "result_stored",
+            Self::Joined(..) => "joined",
             Self::Committed(_) => "committed",
             Self::Deadline => "deadline",
         }
@@ -114,6 +119,8 @@ pub(crate) struct TurnArgs {
     pub(crate) deps: Arc<Deps>,
     pub(crate) slot: Slot,
     pub(crate) row: Arc<InboxRow>,
+    /// Rows that it answers besides, oldest first.
+    pub(crate) with: Arc<[InboxRow]>,
     pub(crate) claim: ClaimWatch,
     /// The row is fresh: the model may be asked before the claim is durable.
     pub(crate) early: bool,
@@ -145,6 +152,7 @@ pub(crate) struct Turn {
     call: Option<ChildId>,
     tool: Option<(ChildId, u32, ToolUse)>,
     told: Option<Told>,
+    company: Company,
     _typing: Option<TypingGuard>,
 }
 
@@ -201,6 +209,7 @@ impl Turn {
                 start.turn, self.args.row.seq
             )));
         }
+        self.company.resume(&start);
         self.feed(Event::Claimed(step::claim(&start)), ctx);
         Ok(())
     }
@@ -299,6 +308,7 @@ impl Actor for Turn {
             call: None,
             tool: None,
             told: None,
+            company: Company::default(),
             _typing: typing,
         })
     }
@@ -318,6 +328,7 @@ impl Actor for Turn {
             self.args.deps.clone(),
             self.args.slot.clone(),
             self.args.row.clone(),
+            self.args.with.clone(),
         );
         ctx.task(Task::new("prepare").kind("prepare"), prepared, |prepared| {
             TurnMail::Prepared(Box::new(prepared))
@@ -349,8 +360,11 @@ impl Actor for Turn {
             TurnMail::ToolEnded(k, result) => self.on_tool_ended(k, *result, ctx),
             TurnMail::ResultStored(k, stored) => {
                 stored?;
-                self.feed(Event::ResultStored(k), ctx);
+                if !self.take_in(k, ctx) {
+                    self.feed(Event::ResultStored(k), ctx);
+                }
             }
+            TurnMail::Joined(k, joined) => self.on_joined(k, joined, ctx)?,
             TurnMail::Committed(told) => {
                 self.told = Some((*told)?);
                 self.feed(Event::Committed, ctx);

@@ -40,15 +40,15 @@ pub struct GroupChat {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Queue {
-    /// By which rule.
+    /// By which rule; where none is chosen each message is a turn, and none is left out.
     pub mode: Option<QueueMode>,
     /// The rule by channel.
     pub by_channel: BTreeMap<String, QueueMode>,
     /// How long quiet must be before they are taken up.
     pub debounce_ms: u64,
-    /// How many are kept.
+    /// How many are kept; it counts where a rule is chosen.
     pub cap: usize,
-    /// Which go when there are more: `old`, `new`, `summarize`.
+    /// Which go when there are more: `old`, `new`; with `summarize`, the usual, the oldest are shown as a line each.
     pub drop: Option<String>,
 }
 
@@ -72,11 +72,11 @@ pub enum QueueMode {
     Collect,
     /// Each waiting message becomes a turn.
     Followup,
-    /// The running turn is ended.
+    /// The running turn is ended, and what waits becomes the next.
     Interrupt,
-    /// Each waiting message becomes a turn.
+    /// The same as `steer`.
     Queue,
-    /// The running turn gets to see it.
+    /// The running turn gets to see it at its next tool's end, else it becomes a turn.
     Steer,
     /// The running turn gets to see it, and it becomes a turn.
     #[serde(alias = "steer+backlog")]

@@ -38,6 +38,7 @@ async fn poison(ledger: &Ledger) {
     let dead = TurnCommit {
         session,
         turn: start.turn,
+        with: Vec::new(),
         outcome: TurnOutcome::Dead {
             reason: "it crashed three times".to_owned(),
             crash: Some("c-none".to_owned()),

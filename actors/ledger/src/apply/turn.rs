@@ -3,7 +3,7 @@
 use openclaw_protocol::key::SessionKey;
 use serde_json::Value;
 
-use super::{outbox, session as sessions, spend};
+use super::{company, outbox, session as sessions, spend};
 use crate::codec::{self, Record};
 use crate::error::{Reject, Stop};
 use crate::key;
@@ -69,6 +69,7 @@ pub(super) fn store(
 pub(super) fn begin(
     tables: &mut impl Tables,
     session: &SessionKey,
+    with: &[u64],
     now_ms: i64,
 ) -> Result<Receipt, Stop> {
     loop {
@@ -101,7 +102,13 @@ pub(super) fn begin(
             Err(fault) => return Err(fault),
         };
         let mut steps = Vec::new();
-        if was != InboxState::Pending || record.head.attempts > 0 {
+        let is_fresh = was == InboxState::Pending && record.head.attempts == 0;
+        let company = if is_fresh {
+            company::waiting(tables, session, seq, with)
+        } else {
+            company::kept(tables, session, seq)?
+        };
+        if !is_fresh {
             let prefix = key::steps(session, seq);
             // What an earlier attempt kept back. A first attempt may hold something before this is written.
             spend::settle(tables, &prefix)?;
@@ -119,9 +126,11 @@ pub(super) fn begin(
         record.head.attempts = record.head.attempts.saturating_add(1);
         record.head.changed_at = now_ms;
         store(tables, &row_key, &mut record, Some(was), "claimed")?;
+        let with = company::claim(tables, session, seq, company, now_ms)?;
         return Ok(Receipt::Turn(Some(Box::new(RawTurn {
             seq,
             row: record,
+            with,
             steps,
         }))));
     }
@@ -149,7 +158,11 @@ pub(super) fn release(
     Ok(Receipt::Done)
 }
 
-fn running(tables: &mut impl Tables, session: &SessionKey, turn: u64) -> Result<Record, Stop> {
+pub(super) fn running(
+    tables: &mut impl Tables,
+    session: &SessionKey,
+    turn: u64,
+) -> Result<Record, Stop> {
     match load(tables, session, turn)? {
         (record, InboxState::Running) => Ok(record),
         (_, state) => Err(Reject::TurnNotRunning {
@@ -215,7 +228,7 @@ pub(super) fn result(
 }
 
 /// Ends a turn: the row, its steps, transcript, entry, outbox and usage, together.
-pub(super) fn commit(tables: &mut impl Tables, end: TurnEnd) -> Result<Receipt, Stop> {
+pub(super) fn commit(tables: &mut impl Tables, mut end: TurnEnd) -> Result<Receipt, Stop> {
     let (mut record, was) = load(tables, &end.session, end.turn)?;
     // A queued row may be dropped unrun; only a claimed one can have been answered.
     let dropped = matches!(end.state, InboxState::Aborted | InboxState::Dead);
@@ -228,8 +241,9 @@ pub(super) fn commit(tables: &mut impl Tables, end: TurnEnd) -> Result<Receipt, 
         }
         .into());
     }
-    let edit = end.entry.map_or(EntryEdit::Keep, EntryEdit::Merge);
+    let edit = end.entry.take().map_or(EntryEdit::Keep, EntryEdit::Merge);
     let entry = sessions::edited(tables, &end.session, edit)?;
+    let company = company::taken(tables, &end.session, end.turn, &end.with)?;
 
     // From here on nothing is refused.
     let steps = key::steps(&end.session, end.turn);
@@ -247,6 +261,7 @@ pub(super) fn commit(tables: &mut impl Tables, end: TurnEnd) -> Result<Receipt, 
     record.set_note(&end.note);
     let row_key = key::numbered(end.session.as_str(), end.turn);
     store(tables, &row_key, &mut record, Some(was), &end.why)?;
+    company::end(tables, &end, company)?;
     tables.tally().add(Count::TurnsEnded, 1);
     Ok(Receipt::Committed(Committed {
         outbox_accounts,

@@ -32,6 +32,8 @@ pub struct TurnStart {
     /// 1 for the first try.
     pub attempt: u32,
     pub row: InboxRow,
+    /// Rows that this turn answers besides its own, oldest first: taken with it, or joined to an earlier attempt.
+    pub with: Vec<InboxRow>,
     /// What earlier attempts did, in order.
     pub steps: Vec<StepRow>,
     /// True past [`MAX_ATTEMPTS`]: end it as dead, do not run it.
@@ -92,6 +94,9 @@ pub(crate) struct EndNote {
 pub struct TurnCommit {
     pub session: SessionKey,
     pub turn: TurnNo,
+    /// Rows that end with the turn's own: those it was begun with, and those that joined it. Where it ends as dead,
+    /// they wait again instead, each for a turn of its own.
+    pub with: Vec<u64>,
     pub outcome: TurnOutcome,
     pub session_id: String,
     /// Lines to append to the transcript of `session_id`.

@@ -109,6 +109,7 @@ pub(super) fn commit(name: &str, turn: TurnNo, outcome: TurnOutcome) -> TurnComm
     TurnCommit {
         session: session(name),
         turn,
+        with: Vec::new(),
         outcome,
         session_id: format!("id-{name}"),
         entries: lines(&["question", "answer"]),

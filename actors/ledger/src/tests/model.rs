@@ -21,6 +21,13 @@ pub(super) enum Step {
     },
     Begin {
         session: usize,
+        /// So many of the rows behind it are to be taken with it.
+        with: u64,
+    },
+    Join {
+        session: usize,
+        row: u64,
+        k: u32,
     },
     Release {
         session: usize,
@@ -67,7 +74,8 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
     let seq = 1..8_u64;
     prop_oneof![
         4 => (session.clone(), 0..12_u8).prop_map(|(session, id)| Step::Append { session, id }),
-        4 => session.clone().prop_map(|session| Step::Begin { session }),
+        4 => (session.clone(), 0..3_u64).prop_map(|(session, with)| Step::Begin { session, with }),
+        1 => (session.clone(), 1..5_u64, 0..4_u32).prop_map(|(session, row, k)| Step::Join { session, row, k }),
         1 => session.clone().prop_map(|session| Step::Release { session }),
         3 => (session.clone(), 1..5_u64, any::<bool>()).prop_map(|(session, turn, dead)| Step::End { session, turn, dead }),
         1 => session.prop_map(|session| Step::RecoverSession { session }),
@@ -102,6 +110,8 @@ pub(super) struct Out {
 pub(super) struct Model {
     inbox: BTreeMap<&'static str, Vec<In>>,
     seen: BTreeSet<u8>,
+    /// The steps of each turn that is not over.
+    joined: BTreeMap<(&'static str, u64), Vec<u32>>,
     outbox: Vec<Out>,
 }
 
@@ -135,6 +145,11 @@ impl Model {
             .map(|(_, seq)| seq)
             .take(max)
             .collect()
+    }
+
+    /// Whether a turn's row with these facts, at this place, is claimed.
+    fn is_claimed(row: &In) -> bool {
+        matches!(row.state, InboxState::Running | InboxState::Interrupted)
     }
 
     fn mark(&mut self, seq: u64, from: &[OutboxState], to: OutboxState) -> bool {
@@ -181,17 +196,70 @@ pub(super) async fn run(ledger: &Ledger, model: &mut Model, step: &Step) {
                 model.inbox.entry(name).or_default().push(row);
             }
         }
-        Step::Begin { session } => {
+        Step::Begin { session, with } => {
+            let first = model.open(SESSIONS[session]);
+            let first =
+                first.map(|(at, row)| (at, row.state == InboxState::Pending && row.attempts == 0));
+            let head = first.map_or(0, |(at, _)| at as u64 + 1);
+            let named: Vec<u64> = (head..=head + with).collect();
             let start = ledger
-                .begin_turn(&super::fixture::session(SESSIONS[session]), 1)
+                .begin_turn_with(&super::fixture::session(SESSIONS[session]), &named, 1)
                 .await;
-            let start = start.unwrap().map(|start| (start.turn.0, start.attempt));
-            let expected = model.open(SESSIONS[session]).map(|(at, row)| {
-                row.state = InboxState::Running;
-                row.attempts += 1;
-                (at as u64 + 1, row.attempts)
+            let start = start.unwrap().map(|start| {
+                let with: Vec<u64> = start.with.iter().map(|row| row.seq).collect();
+                (start.turn.0, start.attempt, with)
+            });
+            let expected = first.map(|(at, is_fresh)| {
+                let rows = model.inbox.get_mut(SESSIONS[session]).unwrap();
+                let mut company = Vec::new();
+                for (n, row) in rows.iter_mut().enumerate() {
+                    let seq = n as u64 + 1;
+                    let is_taken = match is_fresh {
+                        true => named.contains(&seq) && row.state == InboxState::Pending,
+                        false => Model::is_claimed(row),
+                    };
+                    if n == at || is_taken {
+                        row.state = InboxState::Running;
+                        row.attempts += 1;
+                    }
+                    if n != at && is_taken {
+                        company.push(seq);
+                    }
+                }
+                (head, rows[at].attempts, company)
             });
             assert_eq!(start, expected);
+        }
+        Step::Join { session, row, k } => {
+            let name = SESSIONS[session];
+            let running = model.open(name);
+            let running = running.filter(|(_, row)| row.state == InboxState::Running);
+            let turn = running.map_or(1, |(at, _)| at as u64 + 1);
+            let shown = crate::StepIntent {
+                kind: "joined".into(),
+                name: String::new(),
+                arguments: serde_json::json!([row]),
+                idempotent: true,
+            };
+            let key = super::fixture::session(name);
+            let joined = ledger.join_turn(&key, TurnNo(turn), k, &[row], shown).await;
+            let rows = model.inbox.get_mut(name);
+            let rows = rows.map(Vec::as_mut_slice).unwrap_or_default();
+            let is_running = rows
+                .get(usize::try_from(turn).unwrap() - 1)
+                .is_some_and(|row| row.state == InboxState::Running);
+            let row = rows.get_mut(usize::try_from(row).unwrap() - 1);
+            let row = row.filter(|row| is_running && row.state == InboxState::Pending);
+            let is_new = model
+                .joined
+                .get(&(name, turn))
+                .is_none_or(|ks| !ks.contains(&k));
+            assert_eq!(joined.is_ok(), row.is_some() && is_new, "{joined:?}");
+            if let Some(row) = row.filter(|_| is_new) {
+                row.state = InboxState::Running;
+                row.attempts += 1;
+                model.joined.entry((name, turn)).or_default().push(k);
+            }
         }
         Step::Release { session } => {
             let running = model.open(SESSIONS[session]);
@@ -222,6 +290,7 @@ pub(super) async fn run(ledger: &Ledger, model: &mut Model, step: &Step) {
             };
             let mut end = commit(name, TurnNo(turn), outcome);
             end.outbox.clear();
+            end.with = (1..9).collect();
             let ended = ledger.commit_turn(end).await.is_ok();
             let rows = model
                 .inbox
@@ -238,6 +307,15 @@ pub(super) async fn run(ledger: &Ledger, model: &mut Model, step: &Step) {
                 } else {
                     InboxState::Done
                 };
+                model.joined.remove(&(name, turn));
+                for row in rows.iter_mut().filter(|row| Model::is_claimed(row)) {
+                    row.state = if dead {
+                        InboxState::Pending
+                    } else {
+                        InboxState::Done
+                    };
+                    row.attempts = if dead { 1 } else { row.attempts };
+                }
             }
         }
         Step::RecoverSession { session } => {

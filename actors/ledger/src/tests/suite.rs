@@ -1,5 +1,6 @@
 //! What every store promises.
 
+mod company;
 mod custody;
 mod inbox;
 mod outbox;

@@ -7,8 +7,8 @@ use super::{mismatched, now_ms, outbox_insert};
 use crate::error::{LedgerError, Reject};
 use crate::op::{Op, Receipt, TurnEnd};
 use crate::row::{
-    Committed, EndNote, InboxState, Recovery, StepIntent, TurnCommit, TurnNo, TurnOutcome,
-    TurnStart,
+    Committed, EndNote, InboxState, Recovery, StepBody, StepIntent, TurnCommit, TurnNo,
+    TurnOutcome, TurnStart,
 };
 use crate::{Ledger, codec, decode};
 
@@ -20,10 +20,22 @@ impl Ledger {
         session: &SessionKey,
         now_ms: i64,
     ) -> Result<Option<TurnStart>, LedgerError> {
+        self.begin_turn_with(session, &[], now_ms).await
+    }
+
+    /// `begin_turn`, and these waiting rows with it, in one transaction: one turn answers them all. A turn that was
+    /// interrupted keeps the rows it had, whatever is named here; a row that waits no more is left out.
+    pub async fn begin_turn_with(
+        &self,
+        session: &SessionKey,
+        with: &[u64],
+        now_ms: i64,
+    ) -> Result<Option<TurnStart>, LedgerError> {
         loop {
             let session = session.clone();
             let op = Op::BeginTurn {
                 session: session.clone(),
+                with: with.to_vec(),
                 now_ms,
             };
             let raw = match self.submit(op).await? {
@@ -55,6 +67,7 @@ impl Ledger {
         let end = TurnEnd {
             session,
             turn,
+            with: Vec::new(),
             state: InboxState::Dead,
             note: codec::body(&note)?,
             why: note.reason,
@@ -66,6 +79,30 @@ impl Ledger {
             now_ms,
         };
         self.submit(Op::CommitTurn(Box::new(end))).await.map(drop)
+    }
+
+    /// Takes waiting rows into a running turn, as its step `k` with what the model was shown: all of them, or none.
+    pub async fn join_turn(
+        &self,
+        session: &SessionKey,
+        turn: TurnNo,
+        k: u32,
+        rows: &[u64],
+        shown: StepIntent,
+    ) -> Result<(), LedgerError> {
+        let step = StepBody {
+            intent: shown,
+            result: Some(Value::Bool(true)),
+        };
+        let op = Op::JoinTurn {
+            session: session.clone(),
+            turn: turn.0,
+            k,
+            rows: rows.to_vec(),
+            step: codec::body(&step)?,
+            now_ms: now_ms(),
+        };
+        self.submit(op).await.map(drop)
     }
 
     /// Gives a running turn back without counting the attempt; for an ordered stop.
@@ -148,6 +185,7 @@ impl Ledger {
         let end = TurnEnd {
             session: commit.session,
             turn: commit.turn.0,
+            with: commit.with,
             state,
             why,
             note: note

@@ -77,9 +77,16 @@ fn shorten(now: &mut Vec<Arc<Message>>, limit: u64) {
     }
     // The first group is the question, the last what the model waits for.
     while total(now) > limit {
-        match groups(now).as_slice() {
-            [_, second, third, ..] => drop(now.drain(*second..*third)),
-            _ => break,
+        let starts = groups(now);
+        let rounds = starts.windows(2).skip(1);
+        let is_round =
+            |start: usize| !matches!(now.get(start).map(Arc::as_ref), Some(Message::User(_)));
+        let oldest = rounds
+            .filter_map(|pair| Some((*pair.first()?, *pair.get(1)?)))
+            .find(|(start, _)| is_round(*start));
+        match oldest {
+            Some((start, end)) => drop(now.drain(start..end)),
+            None => break,
         }
     }
     let mut most = usize::try_from(limit).unwrap_or(usize::MAX).max(SHORTEST);

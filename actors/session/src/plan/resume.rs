@@ -32,7 +32,11 @@ impl Plan {
     /// A step with a result is skipped. One without is run again only when that does no harm;
     /// else the model is told that its outcome is unknown.
     pub(super) fn resume(&mut self, claim: &Claim) {
+        let mut joined = claim.joined.iter().peekable();
         for step in &claim.steps {
+            while let Some((k, message)) = joined.next_if(|(k, _)| *k < step.k) {
+                self.join(*k, message.clone());
+            }
             self.next_k = self.next_k.max(step.k + 1);
             if let Some(message) = &step.message {
                 self.close_open_calls(claim.now_ms);
@@ -64,7 +68,27 @@ impl Plan {
                 }
             }
         }
+        for (k, message) in joined {
+            self.join(*k, message.clone());
+        }
     }
+
+    /// Takes in what people said meanwhile. Calls that have not begun are not made: the model may want others now.
+    pub(super) fn join(&mut self, k: u32, message: Message) {
+        self.next_k = self.next_k.max(k + 1);
+        for waiting in std::mem::take(&mut self.queue) {
+            let result = overtaken_result(&waiting.call, message.timestamp());
+            self.said.push(Message::ToolResult(result));
+        }
+        self.said.push(message);
+    }
+}
+
+/// The result of a call that a person's words overtook.
+fn overtaken_result(call: &ToolUse, now_ms: i64) -> ToolResultMessage {
+    let mut result = unknown_result(call, false, now_ms);
+    result.content = vec![Content::text("not run: a new message came first")];
+    result
 }
 
 /// The result of a call that ended the turn: it is the client's to make, or it came beside one that is.

@@ -249,6 +249,7 @@ fn any_event() -> impl Strategy<Value = Event> {
                 idempotent: exhausted,
                 result: None,
             }],
+            joined: vec![(1, Message::user("and this", 0))],
             now_ms: 1,
         })),
         any::<bool>().prop_map(|early| Event::Prepared { early }),
@@ -257,6 +258,10 @@ fn any_event() -> impl Strategy<Value = Event> {
         }),
         Just(Event::Answered(answer("help", &[]))),
         Just(Event::CallDone(answer("hi", &[]))),
+        k.clone().prop_map(|k| Event::Joined {
+            k,
+            message: Message::user("left", 0)
+        }),
         Just(Event::CallDone(answer("", &["a", "b"]))),
         Just(Event::CallDone(answer("", &[]))),
         any::<bool>().prop_map(|again| Event::CallFailed(failure(again))),

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use openclaw_protocol::Message;
 use openclaw_protocol::message::AssistantMessage;
 use openclaw_protocol::message::ToolResultMessage;
 
@@ -30,6 +31,8 @@ pub(crate) enum Event {
     ToolDone(u32, ToolResultMessage),
     /// A tool's result is durable.
     ResultStored(u32),
+    /// Messages that came meanwhile are durable as this step: the model sees them next.
+    Joined { k: u32, message: Message },
     /// Somebody wants the turn to end now.
     Abort {
         reason: &'static str,
@@ -53,6 +56,8 @@ pub(crate) struct Claim {
     pub(crate) exhausted: bool,
     /// What earlier attempts of this turn did.
     pub(crate) steps: Vec<PastStep>,
+    /// Messages that joined them, by the numbers of their steps.
+    pub(crate) joined: Vec<(u32, Message)>,
     /// When it was claimed.
     pub(crate) now_ms: i64,
 }

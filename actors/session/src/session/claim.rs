@@ -70,10 +70,15 @@ impl Session {
         self.next(ctx)
     }
 
-    pub(super) fn claim(&mut self, ctx: &mut Context<Self>) {
+    /// Claims the next row, and these with it.
+    pub(super) fn claim(&mut self, with: &[InboxRow], ctx: &mut Context<Self>) {
         self.busy = Some(Busy::Claiming);
         let (ledger, key) = (self.deps().ledger.clone(), self.args.key.clone());
-        let claim = async move { ledger.begin_turn(&key, crate::event::now_ms()).await };
+        let with = numbers(with);
+        let claim = async move {
+            let now_ms = crate::event::now_ms();
+            ledger.begin_turn_with(&key, &with, now_ms).await
+        };
         ctx.task(Task::new("claim").kind("claim"), claim, |claimed| {
             SessionMail::Claimed(Box::new(claimed))
         });
@@ -82,6 +87,7 @@ impl Session {
     pub(super) fn begin(
         &mut self,
         row: Arc<InboxRow>,
+        with: Arc<[InboxRow]>,
         early: bool,
         permit: Option<Permit>,
         ctx: &mut Context<Self>,
@@ -103,6 +109,7 @@ impl Session {
             deps: self.args.deps.clone(),
             slot: self.slot.clone(),
             row: row.clone(),
+            with: with.clone(),
             claim: claimed,
             early,
             feed,
@@ -121,6 +128,7 @@ impl Session {
             id,
             address,
             row,
+            with,
             claim,
             over,
             _permit: permit,
@@ -135,13 +143,15 @@ impl Session {
     ) -> Result<(), ExitError> {
         self.busy = None;
         match (claimed?, &self.live) {
-            (Some(start), Some(live)) if start.turn.0 == live.row.seq => {
+            (Some(start), Some(live))
+                if start.turn.0 == live.row.seq && numbers(&start.with) == numbers(&live.with) =>
+            {
                 // What begin_turn hands out for a live turn is the turn's own claim.
                 live.claim.send_replace(Some(Arc::new(start)));
                 Ok(())
             }
             (_, Some(live)) => {
-                // The row it began with is gone: it must not answer.
+                // A row it began with is gone: it must not answer.
                 let id = live.id.clone();
                 ctx.kill_child(&id, openclaw_runtime::KillReason::Abort);
                 Ok(())
@@ -153,7 +163,8 @@ impl Session {
                     return self.next(ctx);
                 }
                 let row = Arc::new(start.row.clone());
-                self.begin(row, false, permit, ctx)?;
+                let with = waiting::begun_with(&start);
+                self.begin(row, with, false, permit, ctx)?;
                 if let Some(live) = &self.live {
                     live.claim.send_replace(Some(Arc::new(start)));
                 }
@@ -162,4 +173,8 @@ impl Session {
             (None, None) => self.next(ctx),
         }
     }
+}
+
+fn numbers(rows: &[InboxRow]) -> Vec<u64> {
+    rows.iter().map(|row| row.seq).collect()
 }

@@ -39,6 +39,7 @@ async fn end(deps: &Deps, row: InboxRow, reason: &'static str) -> Result<(), Led
         .commit_turn(TurnCommit {
             session: row.session.clone(),
             turn: TurnNo(row.seq),
+            with: Vec::new(),
             outcome: TurnOutcome::Aborted,
             session_id: String::new(),
             entries: Vec::new(),

@@ -1,5 +1,7 @@
 //! The end of a turn: its one commit, and what the world hears of it.
 
+use openclaw_protocol::StopReason;
+
 use super::*;
 
 impl Turn {
@@ -11,6 +13,7 @@ impl Turn {
         });
         let ending = Ending {
             row: self.args.row.clone(),
+            with: self.company.all(&self.args.with),
             prepared: self.prepared.clone(),
             said: self.plan.said().to_vec(),
             outcome,
@@ -24,6 +27,7 @@ impl Turn {
     }
 
     pub(super) fn finish(&mut self, outcome: Outcome, ctx: &mut Context<Self>) {
+        self.tell_company(&outcome);
         let feed = &self.args.feed;
         let mut told = self.told.take();
         let message = told.as_mut().and_then(|told| told.message.take());
@@ -55,5 +59,38 @@ impl Turn {
         }
         self.args.over.send_replace(true);
         ctx.stop();
+    }
+
+    /// Says of the other rows that they ended with this turn; those of a dead one wait again.
+    fn tell_company(&self, outcome: &Outcome) {
+        for row in self.company.known(&self.args.with) {
+            let events = self.args.deps.events.clone();
+            let feed = Feed::new(events, row.session, row.run_id);
+            match outcome {
+                Outcome::Done => {
+                    feed.publish(What::Lifecycle(Phase::End { aborted: false }));
+                    feed.publish(What::Final {
+                        message: None,
+                        usage: None,
+                        stop_reason: StopReason::Stop,
+                        model: String::new(),
+                    });
+                }
+                Outcome::Aborted { reason } => {
+                    feed.publish(What::Lifecycle(Phase::End { aborted: true }));
+                    feed.publish(What::Aborted {
+                        reason,
+                        partial: None,
+                    });
+                }
+                Outcome::Failed { notice } => {
+                    feed.publish(What::Lifecycle(Phase::Error(notice.clone())));
+                    feed.publish(What::Failed {
+                        message: notice.clone(),
+                    });
+                }
+                Outcome::Dead { .. } => {}
+            }
+        }
     }
 }

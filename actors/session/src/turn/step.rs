@@ -199,6 +199,7 @@ pub(super) fn claim(start: &TurnStart) -> Claim {
     Claim {
         exhausted: start.exhausted,
         steps,
+        joined: joined::past(start),
         now_ms: now_ms(),
     }
 }

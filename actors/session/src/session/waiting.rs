@@ -1,0 +1,123 @@
+//! The rows that wait behind a turn: put together, held back until it is quiet, or left out.
+
+use super::*;
+use crate::conversation;
+use crate::queue::Mode;
+use crate::queue::Rules;
+use crate::turn::joined;
+
+/// What becomes of the rows that wait.
+pub(super) enum Taking {
+    /// So many of the first are the next turn's.
+    Turn(usize),
+    /// None now; this comes back by itself.
+    Later,
+}
+
+impl Session {
+    /// The rules for what waits behind `row`.
+    fn rules(&self, row: &InboxRow) -> Rules {
+        let config = (self.deps().config)().messages.or_default().queue;
+        let stored = conversation::entry_of(&self.deps().ledger, &self.args.key);
+        Rules::of(&config, queue::channel(row), stored.as_ref())
+    }
+
+    fn triggers(&self) -> Vec<String> {
+        (self.deps().config)().session.or_default().reset_triggers
+    }
+
+    /// Decides what the next turn takes of the rows that are open.
+    pub(super) fn taking(&mut self, rows: &[InboxRow], ctx: &mut Context<Self>) -> Taking {
+        let Some(first) = rows.first() else {
+            return Taking::Later;
+        };
+        let triggers = self.triggers();
+        // What was begun before goes on with the rows it had, and at once.
+        if !queue::may_share(first, &triggers) {
+            return Taking::Turn(1);
+        }
+        // Most messages come alone to a session that is idle.
+        if rows.len() == 1 && self.held_since.is_none() {
+            return Taking::Turn(1);
+        }
+        let rules = self.rules(first);
+        let take = queue::next(rows, &rules, &triggers);
+        if !take.left_out.is_empty() {
+            self.leave_out(rows, &take.left_out, ctx);
+            return Taking::Later;
+        }
+        if let Some(since) = self.held_since {
+            let wait = rules
+                .due(since, self.heard)
+                .saturating_duration_since(Instant::now());
+            if !wait.is_zero() && !rules.debounce.is_zero() {
+                self.permit = None;
+                ctx.note("waits until nobody types");
+                let timer = ctx.after(wait, SessionMail::Quiet);
+                if let Some(before) = self.quiet.replace(timer) {
+                    before.cancel();
+                }
+                return Taking::Later;
+            }
+            self.held_since = None;
+        }
+        Taking::Turn(take.count)
+    }
+
+    /// What is done at once about rows that come while a turn runs.
+    pub(super) fn beside_a_turn(&mut self, rows: &[InboxRow], ctx: &mut Context<Self>) {
+        let Some(live) = &self.live else {
+            return;
+        };
+        let triggers = self.triggers();
+        let waiting: Vec<InboxRow> = rows
+            .iter()
+            .filter(|row| row.state == InboxState::Pending && !self.is_at_work(row.seq))
+            .cloned()
+            .collect();
+        if !waiting.iter().any(|row| queue::may_share(row, &triggers)) {
+            return;
+        }
+        let rules = self.rules(&live.row);
+        let is_interrupted = rules.mode == Mode::Interrupt
+            && !queue::guests(&live.row, &waiting, &triggers).is_empty();
+        if is_interrupted {
+            self.abort_live("interrupt");
+        }
+        let take = queue::next(&waiting, &rules, &triggers);
+        if !take.left_out.is_empty() {
+            self.leave_out(rows, &take.left_out, ctx);
+        }
+    }
+
+    fn leave_out(&mut self, rows: &[InboxRow], which: &[u64], ctx: &mut Context<Self>) {
+        let rows: Vec<InboxRow> = rows
+            .iter()
+            .filter(|row| which.contains(&row.seq))
+            .cloned()
+            .collect();
+        tracing::info!(session = %self.args.key, rows = rows.len(), "more messages wait than may");
+        self.drop_rows(rows, "queue", ctx);
+    }
+
+    /// Whether a row is of the live turn.
+    pub(super) fn is_at_work(&self, seq: u64) -> bool {
+        self.live
+            .as_ref()
+            .is_some_and(|live| live.rows().any(|row| row.seq == seq))
+    }
+}
+
+impl Live {
+    /// The rows that it answers.
+    pub(super) fn rows(&self) -> impl Iterator<Item = &InboxRow> {
+        std::iter::once(&*self.row).chain(self.with.iter())
+    }
+}
+
+/// The rows that a turn was begun with: not those that joined it later, which its steps name.
+pub(super) fn begun_with(start: &TurnStart) -> Arc<[InboxRow]> {
+    let joined = joined::rows_of(start);
+    let with = start.with.iter().filter(|row| !joined.contains(&row.seq));
+    with.cloned().collect()
+}
