@@ -77,11 +77,11 @@ pub(super) fn agent(call: Call) -> Outcome {
         };
         fault::point_async!("ws.before_ack")
             .await
-            .map_err(run::invalid)?;
+            .map_err(run::in_the_way)?;
         (call.early)(early(first, call.principal.version));
         fault::point_async!("ws.after_ack")
             .await
-            .map_err(run::invalid)?;
+            .map_err(run::in_the_way)?;
         if is_over && view.borrow().end.is_none() {
             drop(view);
             services.hub.forget_run(&run_id);

@@ -54,7 +54,7 @@ pub(super) fn send(call: Call) -> Outcome {
         };
         fault::point_async!("ws.before_ack")
             .await
-            .map_err(run::invalid)?;
+            .map_err(run::in_the_way)?;
         Ok(json!({ "runId": run_id, "status": status }))
     })
 }

@@ -150,6 +150,11 @@ pub(super) fn invalid(error: impl std::fmt::Display) -> ErrorShape {
     ErrorShape::invalid(error.to_string())
 }
 
+/// Something of ours went wrong on the way to the answer; what was asked was in order.
+pub(super) fn in_the_way(error: impl std::fmt::Display) -> ErrorShape {
+    ErrorShape::unavailable(error.to_string()).retry_after(1000)
+}
+
 /// What a refused change reads like on the wire.
 pub(super) fn refused(error: SessionError) -> ErrorShape {
     match error {
