@@ -1,17 +1,17 @@
 //! How the pieces of an answer are cut out of the bytes of its body.
 
 mod amazon;
+mod events;
 
 use std::pin::Pin;
 
 use bytes::Bytes;
-use eventsource_stream::EventStreamError;
-use eventsource_stream::Eventsource;
 use futures_core::Stream;
 use futures_util::StreamExt;
 use futures_util::stream;
 
 use self::amazon::Amazon;
+use self::events::Events;
 use crate::error::ModelError;
 use crate::error::ModelErrorKind;
 
@@ -46,19 +46,14 @@ impl Framing {
         S: Stream<Item = Result<Bytes, ModelError>> + Send + Unpin + 'static,
     {
         match self {
-            Self::Events => Box::pin(body.eventsource().map(move |event| match event {
-                Ok(event) => Ok((event.event, event.data)),
-                Err(EventStreamError::Transport(error)) => Err(error),
-                Err(EventStreamError::Utf8(error)) => Err(unreadable(&provider, &error)),
-                Err(EventStreamError::Parser(error)) => Err(unreadable(&provider, &error)),
-            })),
+            Self::Events => cut(body, Events::default(), provider),
             Self::Lines => cut(body, Lines::default(), provider),
             Self::Amazon => cut(body, Amazon::default(), provider),
         }
     }
 }
 
-fn unreadable(provider: &str, error: &dyn std::fmt::Display) -> ModelError {
+fn unreadable(provider: &str, error: &str) -> ModelError {
     let text = format!("{provider} sent bytes that are no answer: {error}");
     ModelError::new(ModelErrorKind::Format, text)
 }
@@ -67,22 +62,19 @@ fn cut<S>(body: S, cutter: impl Cut, provider: String) -> Frames
 where
     S: Stream<Item = Result<Bytes, ModelError>> + Send + Unpin + 'static,
 {
-    let begin = Some((body, cutter));
-    Box::pin(stream::unfold(begin, move |state| {
-        let provider = provider.clone();
-        async move {
-            let (mut body, mut cutter) = state?;
-            loop {
-                match cutter.next() {
-                    Ok(Some(frame)) => return Some((Ok(frame), Some((body, cutter)))),
-                    Err(error) => return Some((Err(unreadable(&provider, &error)), None)),
-                    Ok(None) => {}
-                }
-                match body.next().await {
-                    Some(Ok(bytes)) => cutter.push(&bytes),
-                    Some(Err(error)) => return Some((Err(error), None)),
-                    None => return cutter.rest().map(|frame| (Ok(frame), None)),
-                }
+    let begin = Some((body, cutter, provider));
+    Box::pin(stream::unfold(begin, |state| async move {
+        let (mut body, mut cutter, provider) = state?;
+        loop {
+            match cutter.next() {
+                Ok(Some(frame)) => return Some((Ok(frame), Some((body, cutter, provider)))),
+                Err(error) => return Some((Err(unreadable(&provider, &error)), None)),
+                Ok(None) => {}
+            }
+            match body.next().await {
+                Some(Ok(bytes)) => cutter.push(&bytes),
+                Some(Err(error)) => return Some((Err(error), None)),
+                None => return cutter.rest().map(|frame| (Ok(frame), None)),
             }
         }
     }))
@@ -110,8 +102,13 @@ impl Buffer {
     /// Cuts off so many bytes.
     fn take(&mut self, length: usize) -> Vec<u8> {
         let piece = self.left().get(..length).unwrap_or_default().to_vec();
-        self.cut += piece.len();
+        self.skip(piece.len());
         piece
+    }
+
+    /// Cuts off so many bytes that are read.
+    fn skip(&mut self, length: usize) {
+        self.cut = self.bytes.len().min(self.cut + length);
     }
 }
 

@@ -34,6 +34,8 @@ pub(super) struct Answer {
     thinking: Growing,
     /// When what was held back has to be shown.
     pub(super) due: Option<Instant>,
+    /// How many bytes have arrived.
+    arrived: usize,
     memory: Share,
 }
 
@@ -62,6 +64,7 @@ impl Answer {
             text: Growing::default(),
             thinking: Growing::default(),
             due: None,
+            arrived: 0,
             memory: memory::HOUSE.share(),
         }
     }
@@ -76,6 +79,7 @@ impl Answer {
         if !self.memory.take(COPIES * size(&event)) {
             return Err(self.give_up());
         }
+        self.arrived += written(&event);
         match event {
             ModelEvent::Text(delta) => {
                 self.text.all.push_str(&delta);
@@ -120,6 +124,7 @@ impl Answer {
             self.text.all.len().saturating_add(self.thinking.all.len()) / 1000
         );
         self.message.content = Vec::new();
+        self.arrived = 0;
         (self.text, self.thinking) = (Growing::default(), Growing::default());
         self.due = None;
         self.feed.new_message();
@@ -129,11 +134,7 @@ impl Answer {
 
     /// How many bytes have arrived.
     pub(super) fn bytes(&self) -> usize {
-        let calls = self.message.content.iter().map(|part| match part {
-            Content::ToolCall { arguments, .. } => arguments.to_string().len(),
-            _ => 0,
-        });
-        self.text.all.len() + self.thinking.all.len() + calls.sum::<usize>()
+        self.arrived
     }
 
     fn sign(&mut self, signature: String) {
@@ -171,6 +172,15 @@ impl Answer {
         if let Some((text, delta)) = self.text.take(now) {
             self.feed.publish(What::Assistant { text, delta });
         }
+    }
+}
+
+/// The bytes that a model wrote for a piece of an answer.
+fn written(event: &ModelEvent) -> usize {
+    match event {
+        ModelEvent::Text(text) | ModelEvent::Thinking(text) => text.len(),
+        ModelEvent::ToolCall { arguments, .. } => arguments.to_string().len(),
+        _ => 0,
     }
 }
 
