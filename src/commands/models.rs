@@ -11,6 +11,7 @@ use super::health::string;
 use crate::error::CommandError;
 use crate::error::CommandResult;
 use crate::error::Kind;
+use crate::render;
 use crate::render::Table;
 use crate::render::Terminal;
 use crate::render::Tone;
@@ -21,6 +22,7 @@ mod change;
 mod login;
 mod offline;
 mod probe;
+pub(crate) mod quota;
 mod scan;
 
 use self::change::AliasCommand;
@@ -187,16 +189,25 @@ async fn status(args: &ModelsStatusArgs, shell: &Shell) -> CommandResult {
         .unwrap_or_else(|| default_agent(shell));
     let (catalogue, profiles) = offline::catalogue(shell).await?;
     let mut document = offline::status(&catalogue, &agent);
+    // Whoever wants one fact a line waits for no provider.
+    let quotas = match args.plain {
+        true => Vec::new(),
+        false => openclaw_provider::quota::ask(&catalogue).await,
+    };
     let probed = match args.probe.probe {
         true => Some(args.probe.run(&catalogue).await),
         false => None,
     };
-    if let (Some(probed), Value::Object(fields)) = (&probed, &mut document) {
-        fields.insert("probes".to_owned(), probe::document(probed));
+    if let Value::Object(fields) = &mut document {
+        fields.insert("quotas".to_owned(), quota::document(&quotas));
+        if let Some(probed) = &probed {
+            fields.insert("probes".to_owned(), probe::document(probed));
+        }
     }
     shell.terminal.show(&document, |terminal| {
         let text = offline::render(&document, args.plain, terminal);
-        text + &probe::render(&document, args.plain, terminal)
+        let quotas = quota::render(&document, render::now_ms(), terminal);
+        text + &quotas + &probe::render(&document, args.plain, terminal)
     })?;
     if !args.check {
         return Ok(());

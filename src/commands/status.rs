@@ -27,7 +27,7 @@ pub(crate) struct StatusArgs {
     /// Ask the platforms too.
     #[arg(long)]
     deep: bool,
-    /// Show what the models used.
+    /// Show what the models used, and what is left of subscriptions.
     #[arg(long)]
     usage: bool,
     /// Show addresses and paths.
@@ -97,6 +97,7 @@ async fn live(args: &StatusArgs, shell: &Shell) -> CommandResult<Value> {
     ];
     if args.usage {
         wanted.push(("cost", "usage.cost", json!({ "days": 30 })));
+        wanted.push(("quotas", "usage.status", json!({})));
     }
     if args.all {
         wanted.push(("tree", "supervisor.tree", json!({})));

@@ -17,6 +17,7 @@ use openclaw_channel::status::StatusBoard;
 use openclaw_ledger::Ledger;
 use openclaw_protocol::Config;
 use openclaw_provider::Catalogue;
+use openclaw_provider::quota::QuotaDesk;
 use openclaw_runtime::Directory;
 use openclaw_session::Intake;
 use openclaw_session::Sessions;
@@ -137,6 +138,8 @@ pub struct Services {
     pub meters: Meters,
     /// What is kept of the health snapshot.
     pub health: HealthBoard,
+    /// What the providers say of their quotas.
+    pub quotas: QuotaDesk,
     /// When this process started, in milliseconds since 1970.
     pub started_at_ms: i64,
     /// When this process started.
@@ -171,6 +174,7 @@ impl Services {
             presence: Presence::new(&host, &parts.version, &boot_id, started_at_ms),
             meters: Meters::default(),
             health: HealthBoard::default(),
+            quotas: QuotaDesk::default(),
             started_at_ms,
             started: Instant::now(),
             boot_id,

@@ -41,6 +41,7 @@ pub mod openai;
 pub mod probe;
 pub mod profile;
 pub mod provider;
+pub mod quota;
 pub mod responses;
 pub mod scan;
 pub mod signin;

@@ -9,6 +9,7 @@ use crate::commands::health::object;
 use crate::commands::health::problem_line;
 use crate::commands::health::problems;
 use crate::commands::health::string;
+use crate::commands::models::quota;
 use crate::render;
 use crate::render::Table;
 
@@ -168,6 +169,11 @@ fn conversations(live: &Value, usage: bool) -> Vec<(&'static str, Tone, String)>
         let tokens = sum.get("totalTokens").and_then(Value::as_u64).unwrap_or(0);
         let cost = sum.get("totalCost").and_then(Value::as_f64).unwrap_or(0.0);
         rows.push((name, Tone::Plain, format!("{tokens} tokens, ${cost:.2}")));
+    }
+    let quotas = live.pointer("/quotas/providers").and_then(Value::as_array);
+    for quota in quotas.into_iter().flatten() {
+        let (tone, text) = quota::line(quota, render::now_ms());
+        rows.push(("Quota", tone, text));
     }
     let recent = sessions
         .and_then(|sessions| sessions.get("recent"))

@@ -19,9 +19,17 @@ const DAYS: u64 = 30;
 /// The longest period that is added up day by day.
 const MOST_DAYS: u64 = 3660;
 
-/// Providers report no quotas yet.
-pub(super) fn status(_call: Call) -> Outcome {
-    Outcome::now(Ok(json!({ "updatedAt": now_ms(), "providers": [] })))
+/// How much of each subscription is used, as its provider says.
+pub(super) fn status(call: Call) -> Outcome {
+    Outcome::later(async move {
+        let services = &call.services;
+        let catalogue = (services.catalogue)();
+        let quotas = services
+            .quotas
+            .quotas(&services.directory, &catalogue)
+            .await;
+        Ok(json!({ "updatedAt": now_ms(), "providers": quotas }))
+    })
 }
 
 pub(super) fn browser(_call: Call) -> Outcome {
