@@ -89,6 +89,8 @@ pub struct Catalogue {
     choice: Choice,
     agents: BTreeMap<AgentId, Choice>,
     embedding: Result<Embedder, ModelError>,
+    /// The same for the agents that wish for another.
+    embeddings: BTreeMap<AgentId, Result<Embedder, ModelError>>,
     /// Who is asked where there are pictures that the model that answers can't see.
     for_pictures: Vec<ModelRef>,
 }
@@ -139,6 +141,7 @@ impl Catalogue {
             agents: BTreeMap::new(),
             for_pictures: Vec::new(),
             embedding: Err(ModelError::new(ModelErrorKind::ModelNotFound, "")),
+            embeddings: BTreeMap::new(),
         };
         for (name, settings) in &defaults.models {
             let params = settings.params.clone().filter(Value::is_object);
@@ -156,7 +159,11 @@ impl Catalogue {
                 catalogue.agents.insert(id, choice);
             }
         }
-        catalogue.embedding = embedding::chosen(&catalogue, embedding::settings(inputs.config));
+        let (house, own) = embedding::wishes(inputs.config);
+        catalogue.embedding = embedding::chosen(&catalogue, &house);
+        let own = own.into_iter();
+        let own = own.map(|(id, wish)| (id, embedding::chosen(&catalogue, &wish)));
+        catalogue.embeddings = own.collect();
         catalogue.for_pictures = catalogue.image_models(inputs.config);
         catalogue.allowed = catalogue.allow_list(defaults.models.keys());
         catalogue
@@ -210,11 +217,16 @@ impl Catalogue {
         self.agents.get(agent).unwrap_or(&self.choice)
     }
 
-    /// Who makes vectors of texts, or why nobody does; `wanted` names a model other than the chosen.
-    pub fn embedding(&self, wanted: Option<&str>) -> Result<Embedder, ModelError> {
+    /// Who makes vectors of texts for an agent, or why nobody does; `wanted` names a model other than the chosen.
+    pub fn embedding_for(
+        &self,
+        agent: &AgentId,
+        wanted: Option<&str>,
+    ) -> Result<Embedder, ModelError> {
+        let usual = self.embeddings.get(agent).unwrap_or(&self.embedding);
         match wanted {
-            Some(name) => embedding::named(self, &self.embedding, name),
-            None => self.embedding.clone(),
+            Some(name) => embedding::named(self, usual, name),
+            None => usual.clone(),
         }
     }
 

@@ -4,11 +4,13 @@
 //! of an account that fails and the renewal of a sign-in are those of any other call of that provider.
 
 mod choice;
+mod here;
 mod post;
 #[cfg(test)]
 mod tests;
 mod wire;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use openclaw_protocol::ModelRef;
@@ -17,15 +19,17 @@ use openclaw_protocol::Usage;
 use openclaw_runtime::Directory;
 use tokio::time::Instant;
 
-pub(crate) use self::choice::REMOTE;
+pub(crate) use self::choice::Wish;
 pub(crate) use self::choice::chosen;
+pub(crate) use self::choice::is_remote;
 pub(crate) use self::choice::makes_vectors;
 pub(crate) use self::choice::named;
-pub(crate) use self::choice::settings;
+pub(crate) use self::choice::wishes;
 use self::post::post;
 use self::wire::Shape;
 use crate::catalogue::Catalogue;
 use crate::deadline::late;
+use crate::endpoint::Endpoint;
 use crate::error::ModelError;
 use crate::error::ModelErrorKind;
 use crate::error::Phase;
@@ -51,6 +55,8 @@ pub struct Embedder {
     shape: Shape,
     /// US dollars for a million tokens, where it is known.
     price: f64,
+    /// The folder of a model that is computed here, without a provider.
+    here: Option<PathBuf>,
 }
 
 /// What a text is for; some models keep questions and answers apart.
@@ -85,6 +91,8 @@ pub struct EmbeddingRequest {
 pub struct Embeddings {
     /// Who made them.
     pub model: ModelRef,
+    /// The account that paid for the last of them.
+    pub account: String,
     /// As the provider sent them, all of one length.
     pub vectors: Vec<Vec<f32>>,
     /// Tokens and money; nought where the provider says nothing.
@@ -102,16 +110,22 @@ pub async fn embed(
         let text = format!("text {} is empty: there is nothing to embed", at + 1);
         return Err(ModelError::new(ModelErrorKind::Format, text));
     }
+    if let Some(folder) = &embedder.here {
+        return here::embed(folder, embedder, request).await;
+    }
     let end = Instant::now() + request.within;
     let mut done = Embeddings {
         model: embedder.model.clone(),
+        account: String::new(),
         vectors: Vec::with_capacity(request.texts.len()),
         usage: Usage::default(),
     };
     for batch in embedder.shape.batches(&request.texts) {
-        let (vectors, usage) = one(directory, catalogue, embedder, request, batch, end).await?;
+        let (vectors, usage, account) =
+            one(directory, catalogue, embedder, request, batch, end).await?;
         done.vectors.extend(vectors);
         done.usage.add(&usage);
+        done.account = account;
     }
     let mut lengths = done.vectors.iter().map(Vec::len);
     let first = lengths.next();
@@ -129,7 +143,7 @@ async fn one(
     request: &EmbeddingRequest,
     batch: &[String],
     end: Instant,
-) -> Result<(Vec<Vec<f32>>, Usage), ModelError> {
+) -> Result<(Vec<Vec<f32>>, Usage, String), ModelError> {
     let mut want = Want::new(embedder.model.clone(), request.session.clone());
     let mut last = None;
     loop {
@@ -157,9 +171,10 @@ async fn one(
             .map(|(_, usage)| *usage)
             .unwrap_or_default();
         let error = outcome.as_ref().err().cloned();
+        let account = leased.account().to_owned();
         leased.report(CallOutcome::new(error, begun.elapsed(), usage));
         let error = match outcome {
-            Ok(done) => return Ok(done),
+            Ok((vectors, usage)) => return Ok((vectors, usage, account)),
             Err(error) => error,
         };
         let left = Left {
@@ -167,7 +182,7 @@ async fn one(
             models: false,
         };
         match failover::after(error.kind, left) {
-            Next::Account => want.tried.push(leased.account().to_owned()),
+            Next::Account => want.tried.push(account),
             Next::Model | Next::Stop => return Err(error),
         }
         last = Some(error);
@@ -197,16 +212,27 @@ async fn call(
         input: tokens,
         ..Usage::default()
     };
-    endpoint.model(&embedder.model).price(&mut usage);
-    if usage.cost.total == 0.0 {
-        #[allow(clippy::cast_precision_loss)] // no request has 2^52 tokens
-        let cost = tokens as f64 * embedder.price / 1e6;
-        (usage.cost.input, usage.cost.total) = (cost, cost);
-    }
+    #[allow(clippy::cast_precision_loss)] // no request has 2^52 tokens
+    let cost = tokens as f64 * embedder.price_at(endpoint) / 1e6;
+    (usage.cost.input, usage.cost.total) = (cost, cost);
     Ok((vectors, usage))
 }
 
 impl Embedder {
+    /// US dollars for a million tokens; nought where nobody knows.
+    pub fn price(&self, catalogue: &Catalogue) -> f64 {
+        let entry = catalogue.provider(&self.model.provider);
+        entry.map_or(self.price, |entry| self.price_at(&entry.endpoint))
+    }
+
+    /// The configuration's own price goes before the known one.
+    fn price_at(&self, endpoint: &Endpoint) -> f64 {
+        match endpoint.model(&self.model).cost.input {
+            own if own > 0.0 => own,
+            _ => self.price,
+        }
+    }
+
     fn unreadable(&self, what: &str) -> ModelError {
         let text = format!("{} answered with {what}", self.model.provider);
         ModelError::new(ModelErrorKind::Format, text)

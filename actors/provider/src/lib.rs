@@ -52,6 +52,7 @@ mod answer;
 mod call;
 mod client;
 mod framing;
+mod minilm;
 
 pub use access::Access;
 pub use account::Account;

@@ -18,7 +18,7 @@ use crate::account::Account;
 use crate::catalogue::Catalogue;
 use crate::catalogue::ProviderEntry;
 use crate::client::client_with;
-use crate::embedding::REMOTE;
+use crate::embedding::is_remote;
 use crate::embedding::makes_vectors;
 use crate::endpoint::Endpoint;
 use crate::endpoint::Wire;
@@ -85,7 +85,7 @@ pub async fn probe(catalogue: &Catalogue, options: &ProbeOptions) -> Vec<Probed>
         let endpoint = &entry.endpoint;
         let fits = only.is_none_or(|only| only == endpoint.provider);
         // What makes vectors only has nothing to say.
-        fits && endpoint.wire != Wire::Builtin && endpoint.provider != REMOTE
+        fits && endpoint.wire != Wire::Builtin && !is_remote(&endpoint.provider)
     };
     let calls = catalogue.usable().filter(wanted).flat_map(|entry| {
         let model = asked(catalogue, entry);

@@ -52,6 +52,7 @@ mod transcript;
 mod turn;
 mod turns;
 mod upkeep;
+mod vectors;
 mod workspace;
 
 #[cfg(test)]
@@ -77,3 +78,4 @@ pub use session::operation::Deleted;
 pub use session::operation::Injected;
 pub use sessions::SessionError;
 pub use sessions::Sessions;
+pub use vectors::NoVectors;

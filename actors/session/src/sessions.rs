@@ -68,6 +68,10 @@ impl Sessions {
         Self { deps }
     }
 
+    pub(crate) fn deps(&self) -> &Deps {
+        &self.deps
+    }
+
     /// How the places for turns are taken.
     pub fn load(&self) -> Load {
         self.deps.shared.turns.load()

@@ -98,14 +98,29 @@ impl Tab {
         Self::new(deps, stub, now_ms)
     }
 
+    /// The tab of vectors; `number` tells it from others of its session.
+    pub(crate) fn of_vectors(deps: &Deps, key: &SessionKey, channel: &str, number: u32) -> Self {
+        let now_ms = now_ms();
+        let stub = UsageRow {
+            run: format!("vectors:{now_ms}:{number}"),
+            channel: channel.to_owned(),
+            ..UsageRow::new(key.clone(), 0)
+        };
+        Self::numbered(deps, stub, now_ms, number)
+    }
+
     fn new(deps: &Deps, stub: UsageRow, run_ms: i64) -> Self {
+        Self::numbered(deps, stub, run_ms, 0)
+    }
+
+    fn numbered(deps: &Deps, stub: UsageRow, run_ms: i64, first: u32) -> Self {
         Self {
             inner: Arc::new(Inner {
                 ledger: deps.ledger.clone(),
                 config: deps.config.clone(),
                 stub,
                 run_ms,
-                next: AtomicU32::new(0),
+                next: AtomicU32::new(first),
                 over: Mutex::default(),
                 writing: tokio::sync::Mutex::default(),
             }),
@@ -222,6 +237,24 @@ impl Open {
     /// So many bytes of the answer have arrived.
     pub(crate) fn saw(&mut self, bytes: usize) {
         self.written = u64::try_from(bytes).unwrap_or(u64::MAX);
+    }
+
+    /// Says which account paid, where that is known afterwards only.
+    pub(crate) fn paid(mut self, credential: &str) -> Self {
+        credential.clone_into(&mut self.row.credential);
+        self
+    }
+
+    /// The call ended well and nobody counted: it read what was estimated, and wrote nothing.
+    pub(crate) fn uncounted(mut self) {
+        self.is_over = true;
+        let mut row = self.row.clone();
+        row.estimated = true;
+        row.output = 0;
+        #[allow(clippy::cast_precision_loss)] // no call has 2^52 tokens
+        let usd = row.input as f64 * self.price.0 / 1_000_000.0;
+        (row.input_usd, row.cost_usd) = (usd, usd);
+        self.tab.put(row);
     }
 
     /// The call ended, and its provider counted.

@@ -109,12 +109,13 @@ pub(super) fn web_search(call: Call) -> Outcome {
 
 /// Whether vectors can be made for the search of notes.
 pub(super) fn memory(call: Call) -> Outcome {
-    let embedding = match (call.services.catalogue)().embedding(None) {
+    let agent = agent(&call);
+    let embedding = match (call.services.catalogue)().embedding_for(&agent, None) {
         Ok(embedder) => json!({ "ok": true, "model": embedder.model }),
         Err(error) => json!({ "ok": false, "error": error.to_string() }),
     };
     answer(json!({
-        "agentId": agent(&call),
+        "agentId": agent,
         "searchRuntimeRegistered": false,
         "embedding": embedding,
     }))

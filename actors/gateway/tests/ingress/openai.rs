@@ -85,6 +85,11 @@ async fn vectors_are_asked_for_in_openai_s_words() {
     let vector = rows[0]["embedding"].as_array().unwrap();
     assert_eq!(vector.len(), 4);
     assert!(answer.1["usage"]["total_tokens"].as_u64() > Some(0));
+    // What it cost is a row like that of any call.
+    let mut client = house.client(3, 3).await;
+    let usage = client.call("usage.cost", json!({})).await.unwrap();
+    assert_eq!(usage["totals"]["input"], answer.1["usage"]["total_tokens"]);
+    assert!(usage["totals"]["totalCost"].as_f64() > Some(0.0), "{usage}");
     let packed = json!({ "input": "tea", "dimensions": 4, "encoding_format": "base64" });
     let packed = post(&house, "/v1/embeddings", &packed).await.json();
     let packed = packed["data"][0]["embedding"].as_str().unwrap();
@@ -99,6 +104,44 @@ async fn vectors_are_asked_for_in_openai_s_words() {
         let answer = post(&house, "/v1/embeddings", &wrong).await;
         assert_eq!(answer.status, 400, "{wrong}: {}", answer.body);
     }
+}
+
+#[tokio::test]
+async fn budgets_bind_vectors_and_each_agent_has_its_own_maker() {
+    let model = FakeModel::start().await;
+    let provider =
+        |key: &str| json!({ "baseUrl": format!("{}/v1", model.base_url()), "apiKey": key });
+    let mut settings = on();
+    settings["agents"] = json!({
+        "defaults": { "memorySearch": { "provider": "openai" } },
+        "list": [{ "id": "main", "default": true },
+            { "id": "frugal", "memorySearch": { "provider": "voyage", "model": "v" } }],
+    });
+    settings["models"] = json!({ "providers": {
+        "openai": provider("sk-wrong"), "voyage": provider(KEY) } });
+    settings["budgets"] = json!({ "agents": { "frugal": { "perDay": { "tokens": 20 } } } });
+    let house = House::with(settings).await;
+    let asked = json!({ "model": "openclaw/frugal", "input": "tea with milk" });
+    let answer = post(&house, "/v1/embeddings", &asked).await;
+    assert_eq!(
+        (answer.status, &answer.json()["model"]),
+        (200, &json!("voyage/v"))
+    );
+    let before = model.count();
+    let asked = json!({ "model": "openclaw/frugal", "input": "x".repeat(400) });
+    let answer = post(&house, "/v1/embeddings", &asked).await;
+    let error = &answer.json()["error"];
+    assert_eq!(
+        (answer.status, &error["type"]),
+        (429, &json!("insufficient_quota"))
+    );
+    assert!(
+        error["message"].as_str().unwrap().contains("budget"),
+        "{error}"
+    );
+    assert_eq!(model.count(), before);
+    let other = post(&house, "/v1/embeddings", &json!({ "input": "tea" })).await;
+    assert_eq!(other.status, 502, "{}", other.body);
 }
 
 #[tokio::test]

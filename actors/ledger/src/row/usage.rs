@@ -19,6 +19,8 @@ pub enum Purpose {
     Summary,
     /// To have notes taken before a conversation is summed up.
     Notes,
+    /// To make vectors of texts.
+    Vectors,
 }
 
 /// Tokens and cost of one call. Rows of older versions stand for a turn, and name less.

@@ -31,6 +31,7 @@ use crate::account::Account;
 use crate::cooldown::Rests;
 use crate::deadline::Deadlines;
 use crate::embedding::makes_vectors;
+use crate::embedding::wishes;
 use crate::endpoint::Endpoint;
 use crate::endpoint::ModelInfo;
 use crate::endpoint::Quirks;
@@ -143,7 +144,9 @@ pub(super) fn entries(inputs: &Inputs<'_>) -> Vec<ProviderEntry> {
             list.push(entry(&server.id, known(&server.id), None, inputs));
         }
     }
-    list.extend(vectors::remote(inputs));
+    let (house, own) = wishes(inputs.config);
+    let wishes = std::iter::once(&house).chain(own.values());
+    list.extend(wishes.filter_map(|wish| vectors::remote(wish, inputs)));
     list.push(builtin());
     list
 }

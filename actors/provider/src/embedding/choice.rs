@@ -1,5 +1,9 @@
 //! Which provider makes the vectors, and why. Pure.
 
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use openclaw_protocol::AgentId;
 use openclaw_protocol::Config;
 use openclaw_protocol::ModelRef;
 use serde_json::Value;
@@ -12,7 +16,7 @@ use crate::error::ModelError;
 use crate::error::ModelErrorKind;
 
 /// The provider that `memorySearch.remote` makes: another address, key or headers for vectors only.
-pub(crate) const REMOTE: &str = "memory-search";
+const REMOTE: &str = "memory-search";
 
 /// Provider, what it is asked for when nobody says, US dollars for a million tokens.
 const USUAL: &[(&str, &str, f64)] = &[
@@ -34,10 +38,55 @@ const PRICES: &[(&str, f64)] = &[
 /// Who is asked when nobody says, after the servers of this machine.
 const ORDER: [&str; 4] = ["openai", "google", "voyage", "mistral"];
 
-/// `agents.defaults.memorySearch`.
-pub(crate) fn settings(config: &Config) -> &Value {
-    let found = config.tree.value().pointer("/agents/defaults/memorySearch");
-    found.unwrap_or(&Value::Null)
+/// What the configuration says of vectors: for the house, or for one agent.
+#[derive(Debug, Clone)]
+pub(crate) struct Wish {
+    /// `memorySearch`.
+    pub(crate) settings: Value,
+    /// The provider that its `remote` makes.
+    pub(crate) remote: String,
+}
+
+/// The wish of the house, and those of the agents that have one of their own.
+pub(crate) fn wishes(config: &Config) -> (Wish, BTreeMap<AgentId, Wish>) {
+    let house = config.tree.value().pointer("/agents/defaults/memorySearch");
+    let house = house.unwrap_or(&Value::Null);
+    let listed = config.tree.value().pointer("/agents/list");
+    let listed = listed.and_then(Value::as_array).into_iter().flatten();
+    let own = listed.filter_map(|entry| {
+        let id = AgentId::parse(entry.get("id")?.as_str()?).ok()?;
+        let own = entry.get("memorySearch").filter(|own| own.is_object())?;
+        let remote = format!("{REMOTE}-{id}");
+        let settings = over(house, own);
+        Some((id, Wish { settings, remote }))
+    });
+    let own = own.collect();
+    let house = Wish {
+        settings: house.clone(),
+        remote: REMOTE.to_owned(),
+    };
+    (house, own)
+}
+
+/// An agent's settings stand over those of the house, field by field.
+fn over(house: &Value, own: &Value) -> Value {
+    match (house, own) {
+        (Value::Object(house), Value::Object(own)) => {
+            let mut both = house.clone();
+            for (name, value) in own {
+                let below = house.get(name).unwrap_or(&Value::Null);
+                both.insert(name.clone(), over(below, value));
+            }
+            Value::Object(both)
+        }
+        (_, own) => own.clone(),
+    }
+}
+
+/// Whether a provider is there for vectors only.
+pub(crate) fn is_remote(provider: &str) -> bool {
+    let rest = provider.strip_prefix(REMOTE);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
 }
 
 /// Whether a model's name says that it makes vectors rather than words.
@@ -48,20 +97,49 @@ pub(crate) fn makes_vectors(id: &str) -> bool {
 }
 
 /// What the configuration chooses, else the first provider that can be called.
-pub(crate) fn chosen(catalogue: &Catalogue, settings: &Value) -> Result<Embedder, ModelError> {
+pub(crate) fn chosen(catalogue: &Catalogue, wish: &Wish) -> Result<Embedder, ModelError> {
+    let remote = wish.remote.as_str();
     let text = |name: &str| {
-        let found = settings.get(name).and_then(Value::as_str);
+        let found = wish.settings.get(name).and_then(Value::as_str);
         found.map(str::trim).filter(|text| !text.is_empty())
     };
     let model = text("model");
-    let Some(wish) = text("provider").filter(|wish| *wish != "auto") else {
-        return found(catalogue, model);
+    let folder = wish.settings.pointer("/local/modelPath");
+    let folder = folder.and_then(Value::as_str).and_then(here);
+    let meant = text("provider").is_none_or(|named| matches!(named, "auto" | "local"));
+    if let (Some(folder), true) = (folder, meant) {
+        return Ok(computed(folder));
+    }
+    let Some(named) = text("provider").filter(|named| *named != "auto") else {
+        return found(catalogue, remote, model);
     };
-    let first = asked(catalogue, wish, model);
+    let first = asked(catalogue, remote, named, model);
     match (first, text("fallback").filter(|name| *name != "none")) {
         // Another provider has another model: the name is not for it.
-        (Err(error), Some(other)) => asked(catalogue, other, None).map_err(|_| error),
+        (Err(error), Some(other)) => asked(catalogue, remote, other, None).map_err(|_| error),
         (first, _) => first,
+    }
+}
+
+/// The folder that `memorySearch.local.modelPath` names. Other programs take one file there, or a place to load it
+/// from: a server of this machine stands in for those.
+fn here(written: &str) -> Option<&Path> {
+    let written = written.trim();
+    let other = written.is_empty() || written.starts_with("hf:") || written.contains("://");
+    let file = written.to_ascii_lowercase().ends_with(".gguf");
+    (!other && !file).then(|| Path::new(written))
+}
+
+/// A model that is computed here; whether the folder holds one shows when it is read.
+fn computed(folder: &Path) -> Embedder {
+    let name = folder.file_name().map(|name| name.to_string_lossy());
+    let name = name.unwrap_or_else(|| "model".into());
+    Embedder {
+        model: ModelRef::new("local", name),
+        reason: "memorySearch.local.modelPath is set".to_owned(),
+        shape: Shape::Openai,
+        price: 0.0,
+        here: Some(folder.to_owned()),
     }
 }
 
@@ -78,14 +156,22 @@ pub(crate) fn named(
         return with(entry, Some(model), format!("{name} was asked for"));
     }
     let usual = usual.clone()?;
+    if usual.here.is_some() && usual.model.model == name {
+        return Ok(usual);
+    }
     let entry = catalogue.provider(&usual.model.provider);
     let entry = entry.ok_or_else(none)?;
     with(entry, Some(name), format!("{name} was asked for"))
 }
 
 /// The provider that the configuration names.
-fn asked(catalogue: &Catalogue, wish: &str, model: Option<&str>) -> Result<Embedder, ModelError> {
-    let reason = format!("agents.defaults.memorySearch.provider is \"{wish}\"");
+fn asked(
+    catalogue: &Catalogue,
+    remote: &str,
+    wish: &str,
+    model: Option<&str>,
+) -> Result<Embedder, ModelError> {
+    let reason = format!("memorySearch.provider is \"{wish}\"");
     if wish == "local" {
         let entry = local(catalogue).ok_or_else(|| {
             let text = "no server on this machine has a model for embeddings; `ollama pull nomic-embed-text` brings one to Ollama";
@@ -95,13 +181,13 @@ fn asked(catalogue: &Catalogue, wish: &str, model: Option<&str>) -> Result<Embed
     }
     // What was set for vectors only goes before the provider's own.
     let entry = catalogue
-        .provider(REMOTE)
+        .provider(remote)
         .or_else(|| catalogue.provider(wish));
     let Some(entry) = entry else {
         let text = format!("there is no provider \"{wish}\" for embeddings");
         return Err(ModelError::new(ModelErrorKind::ModelNotFound, text));
     };
-    if entry.endpoint.provider != REMOTE {
+    if entry.endpoint.provider != remote {
         return with(entry, model, reason);
     }
     let known = catalogue
@@ -116,9 +202,9 @@ fn asked(catalogue: &Catalogue, wish: &str, model: Option<&str>) -> Result<Embed
 }
 
 /// The first that can be called.
-fn found(catalogue: &Catalogue, model: Option<&str>) -> Result<Embedder, ModelError> {
-    if let Some(entry) = catalogue.provider(REMOTE) {
-        let reason = "agents.defaults.memorySearch.remote is set".to_owned();
+fn found(catalogue: &Catalogue, remote: &str, model: Option<&str>) -> Result<Embedder, ModelError> {
+    if let Some(entry) = catalogue.provider(remote) {
+        let reason = "memorySearch.remote is set".to_owned();
         let model = model.or(usual("openai").map(|(model, _)| model));
         return with(entry, model, reason);
     }
@@ -188,6 +274,7 @@ fn with(
         model: ModelRef::new(provider, model),
         reason,
         shape,
+        here: None,
         price: prices
             .find(|(known, _)| *known == model)
             .map_or(0.0, |(_, price)| price),

@@ -1,3 +1,4 @@
+use openclaw_protocol::AgentId;
 use openclaw_protocol::Config;
 use openclaw_runtime::ChildSpec;
 use openclaw_runtime::Root;
@@ -51,7 +52,7 @@ fn ollama() -> LocalServer {
 }
 
 fn picked(config: Value, env: &[(&str, &str)], local: &[LocalServer]) -> String {
-    match catalogue(config, env, local).embedding(None) {
+    match catalogue(config, env, local).embedding_for(&AgentId::main(), None) {
         Ok(embedder) => embedder.model.to_string(),
         Err(error) => error.to_string(),
     }
@@ -89,14 +90,44 @@ fn what_is_configured_counts_and_its_fallback_steps_in_where_it_cannot_be_called
     assert!(local.contains("ollama pull"), "{local}");
 }
 
+#[test]
+fn an_agent_s_own_settings_stand_over_those_of_the_house() {
+    let keys = [("GEMINI_API_KEY", "k"), ("VOYAGE_API_KEY", "k")];
+    let remote = json!({ "baseUrl": "https://vectors.example/v1", "apiKey": "k" });
+    let config = json!({ "agents": {
+        "defaults": { "memorySearch": { "provider": "gemini", "fallback": "none" } },
+        "list": [
+            { "id": "plain" },
+            { "id": "other", "memorySearch": { "provider": "voyage", "model": "voyage-3.5" } },
+            { "id": "model", "memorySearch": { "model": "text-embedding-005" } },
+            { "id": "away", "memorySearch": { "provider": "openai", "remote": remote } },
+        ] } });
+    let catalogue = catalogue(config, &keys, &[]);
+    let picked = |agent: &str| {
+        let agent = AgentId::parse(agent).unwrap();
+        let embedder = catalogue.embedding_for(&agent, None).unwrap();
+        embedder.model.to_string()
+    };
+    assert_eq!(picked("plain"), "google/gemini-embedding-001");
+    assert_eq!(picked("other"), "voyage/voyage-3.5");
+    assert_eq!(picked("model"), "google/text-embedding-005");
+    assert_eq!(picked("away"), "memory-search-away/text-embedding-3-small");
+    let mut talkers = catalogue.models();
+    assert!(talkers.all(|info| !is_remote(&info.reference.provider)));
+}
+
 /// A sign-in with a ChatGPT subscription does not open OpenAI's embeddings.
 #[test]
 fn who_makes_no_vectors_is_told_apart() {
     let keys = [("ANTHROPIC_API_KEY", "k"), ("OPENAI_API_KEY", "k")];
     let catalogue = catalogue(json!({}), &keys, &[]);
-    let error = catalogue.embedding(Some("anthropic/claude")).unwrap_err();
+    let error = catalogue
+        .embedding_for(&AgentId::main(), Some("anthropic/claude"))
+        .unwrap_err();
     assert!(error.message.contains("makes no embeddings"), "{error}");
-    let large = catalogue.embedding(Some("text-embedding-3-large")).unwrap();
+    let large = catalogue
+        .embedding_for(&AgentId::main(), Some("text-embedding-3-large"))
+        .unwrap();
     assert_eq!(large.model.to_string(), "openai/text-embedding-3-large");
 }
 
@@ -141,7 +172,7 @@ impl House {
         texts: &[String],
         dimensions: Option<u32>,
     ) -> Result<Embeddings, ModelError> {
-        let embedder = self.catalogue.embedding(None)?;
+        let embedder = self.catalogue.embedding_for(&AgentId::main(), None)?;
         let request = EmbeddingRequest {
             texts: texts.to_vec(),
             purpose: Purpose::Document,
@@ -268,7 +299,10 @@ async fn a_server_that_never_answers_is_left_at_the_deadline() {
     let fake = FakeModel::start().await;
     let house = House::start(settings("openai", &fake), &[]).await;
     fake.push(Reply::hang());
-    let embedder = house.catalogue.embedding(None).unwrap();
+    let embedder = house
+        .catalogue
+        .embedding_for(&AgentId::main(), None)
+        .unwrap();
     let request = EmbeddingRequest {
         texts: vec!["a".to_owned()],
         purpose: Purpose::Any,
@@ -305,7 +339,7 @@ async fn what_is_set_for_vectors_only_goes_before_the_provider_s_own() {
         house
             .catalogue
             .models()
-            .all(|info| info.reference.provider != REMOTE)
+            .all(|info| !is_remote(&info.reference.provider))
     );
     house.end().await;
 }

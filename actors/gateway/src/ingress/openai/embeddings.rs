@@ -8,16 +8,19 @@ use axum::response::IntoResponse;
 use axum::response::Response;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use openclaw_protocol::AgentId;
 use openclaw_protocol::SessionKey;
 use openclaw_provider::ModelError;
 use openclaw_provider::ModelErrorKind;
 use openclaw_provider::embedding::EmbeddingRequest;
 use openclaw_provider::embedding::Embeddings;
 use openclaw_provider::embedding::Purpose;
+use openclaw_session::NoVectors;
 use serde_json::Value;
 use serde_json::json;
 
 use super::Caller;
+use super::agent;
 use super::failed;
 use crate::ingress::body::invalid;
 use crate::ingress::routes::text;
@@ -49,7 +52,14 @@ pub(super) async fn answer(caller: Caller, body: &Value) -> Response {
     }
     let services = &caller.services;
     let catalogue = (services.catalogue)();
-    let embedder = match catalogue.embedding(asked.model.as_deref()) {
+    let agent = match agent(services, &caller.headers, body) {
+        Ok(agent) => agent,
+        Err(refused) => return *refused,
+    };
+    let Ok(agent) = AgentId::parse(&agent) else {
+        return invalid("there is no such agent");
+    };
+    let embedder = match catalogue.embedding_for(&agent, asked.model.as_deref()) {
         Ok(embedder) => embedder,
         Err(error) if error.kind == ModelErrorKind::ModelNotFound && asked.model.is_some() => {
             return refused(&error);
@@ -57,7 +67,6 @@ pub(super) async fn answer(caller: Caller, body: &Value) -> Response {
         // What is missing, and how to set it, in the words of the catalogue.
         Err(error) => return failed(StatusCode::NOT_IMPLEMENTED, "api_error", &error.to_string()),
     };
-    let agent = services.configuration().agents.default_id();
     let session = match SessionKey::expand("openai-embeddings", &agent) {
         Ok(session) => session,
         Err(error) => return invalid(&error.to_string()),
@@ -69,10 +78,21 @@ pub(super) async fn answer(caller: Caller, body: &Value) -> Response {
         session,
         within: WITHIN,
     };
-    let made = openclaw_provider::embed(&services.directory, &catalogue, &embedder, &request).await;
-    match made {
+    let sessions = &services.sessions;
+    match sessions
+        .embed(&catalogue, &embedder, &request, "http")
+        .await
+    {
         Ok(made) => Json(shown(&made, asked.as_base64)).into_response(),
-        Err(error) => refused(&error),
+        Err(NoVectors::Model(error)) => refused(&error),
+        Err(NoVectors::Budget(notice)) => {
+            failed(StatusCode::TOO_MANY_REQUESTS, "insufficient_quota", &notice)
+        }
+        Err(NoVectors::Ledger(error)) => failed(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "api_error",
+            &error.to_string(),
+        ),
     }
 }
 

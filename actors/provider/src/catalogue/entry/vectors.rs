@@ -11,14 +11,13 @@ use super::ProviderEntry;
 use super::entry;
 use super::known;
 use super::provider_id;
-use crate::embedding;
-use crate::embedding::REMOTE;
+use crate::embedding::Wish;
 use crate::endpoint::Endpoint;
 use crate::endpoint::Wire;
 
 /// What `memorySearch.remote` sets: another address, key or headers, for vectors only.
-pub(super) fn remote(inputs: &Inputs<'_>) -> Option<ProviderEntry> {
-    let settings = embedding::settings(inputs.config);
+pub(super) fn remote(wish: &Wish, inputs: &Inputs<'_>) -> Option<ProviderEntry> {
+    let settings = &wish.settings;
     let remote = settings.get("remote")?.as_object()?;
     let text = |name: &str| {
         let found = remote.get(name)?.as_str().map(str::trim);
@@ -38,8 +37,8 @@ pub(super) fn remote(inputs: &Inputs<'_>) -> Option<ProviderEntry> {
     if config.base_url.is_none() && config.api_key.is_none() && config.headers.is_empty() {
         return None;
     }
-    let wish = settings.get("provider").and_then(serde_json::Value::as_str);
-    let like = known(&provider_id(wish.unwrap_or("openai")))?;
+    let named = settings.get("provider").and_then(serde_json::Value::as_str);
+    let like = known(&provider_id(named.unwrap_or("openai")))?;
     // A key of its own goes before the variables of the provider it stands for.
     let (like, config) = match config.api_key {
         None => (Some(like), config),
@@ -54,7 +53,7 @@ pub(super) fn remote(inputs: &Inputs<'_>) -> Option<ProviderEntry> {
             (None, config)
         }
     };
-    let entry = entry(REMOTE, like, Some(&config), inputs);
+    let entry = entry(&wish.remote, like, Some(&config), inputs);
     let endpoint = Endpoint {
         models: Vec::new(),
         ..(*entry.endpoint).clone()
