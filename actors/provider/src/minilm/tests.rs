@@ -52,7 +52,7 @@ fn tables() -> Vec<(String, Vec<usize>)> {
 }
 
 /// Writes a model whose numbers are made up, but always the same.
-#[allow(clippy::cast_precision_loss)]
+#[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation)] // small numbers
 fn tiny(dir: &Path) {
     let config = json!({ "model_type": "bert", "hidden_size": WIDTH, "num_attention_heads": 2,
         "num_hidden_layers": 2, "layer_norm_eps": 1e-12, "hidden_act": "gelu" });
