@@ -46,13 +46,7 @@ pub(crate) fn caller(config: &Config, row: &InboxRow, model: Option<&ModelRef>) 
 /// Whether a person on a channel is an owner.
 fn is_owner(tree: &Value, account: &AccountKey, sender: &str) -> bool {
     let channel = account.channel.as_ref();
-    let lists = |list: Option<&Value>| {
-        let entries = list.and_then(Value::as_array);
-        let words = entries.into_iter().flatten().filter_map(word);
-        // Everybody is nobody in particular.
-        let words: Vec<String> = words.filter(|word| word.trim() != "*").collect();
-        (!words.is_empty()).then(|| AllowList::parse(channel, words))
-    };
+    let lists = |list: Option<&Value>| list.and_then(|list| people(channel, list));
     let owners = lists(tree.pointer("/commands/ownerAllowFrom"));
     let owners = owners.or_else(|| {
         let channel = tree.get("channels")?.get(channel)?;
@@ -64,6 +58,19 @@ fn is_owner(tree: &Value, account: &AccountKey, sender: &str) -> bool {
     });
     // Without grants only ids count: a name is not proof of anybody.
     owners.is_some_and(|owners| owners.admits(sender, &Grants::default()))
+}
+
+/// Whether a list names somebody by id.
+pub(crate) fn names(channel: &str, list: &Value, sender: &str) -> bool {
+    people(channel, list).is_some_and(|people| people.admits(sender, &Grants::default()))
+}
+
+/// The people that a list names; none where it names nobody in particular.
+fn people(channel: &str, list: &Value) -> Option<AllowList> {
+    let words = list.as_array().into_iter().flatten().filter_map(word);
+    // Everybody is nobody in particular.
+    let words: Vec<String> = words.filter(|word| word.trim() != "*").collect();
+    (!words.is_empty()).then(|| AllowList::parse(channel, words))
 }
 
 fn word(value: &Value) -> Option<String> {

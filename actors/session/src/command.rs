@@ -35,6 +35,16 @@ pub enum Command {
     Think { level: Option<String> },
     /// Choose what becomes of messages that come while a turn runs, or say it.
     Queue { wish: String },
+    /// Choose whether tools are named with each answer, or say it.
+    Verbose { wish: String },
+    /// Choose whether the model's reasoning is shown with each answer, or say it.
+    Reasoning { wish: String },
+    /// Say whether answers go out here, or choose it.
+    Send { wish: String },
+    /// Say what more rights would take.
+    Elevated,
+    /// Say where it is chosen what the agent hears in a group.
+    Activation,
 }
 
 /// How much is said.
@@ -55,9 +65,12 @@ pub enum Shown {
     Cost,
 }
 
+pub(crate) mod directive;
 pub(crate) mod model;
 pub(crate) mod queue;
 pub(crate) mod report;
+pub(crate) mod right;
+pub(crate) mod setting;
 pub(crate) mod usage;
 
 /// Reads a message; none when it is for the model. `triggers` are the configured reset triggers.
@@ -115,6 +128,17 @@ fn with_rest(name: &str, rest: &str) -> Option<Command> {
         "queue" => Command::Queue {
             wish: rest.to_owned(),
         },
+        "verbose" | "v" if is_word => Command::Verbose {
+            wish: rest.to_lowercase(),
+        },
+        "reasoning" | "reason" if is_word => Command::Reasoning {
+            wish: rest.to_lowercase(),
+        },
+        "send" if is_word => Command::Send {
+            wish: rest.to_lowercase(),
+        },
+        "elevated" | "elev" if is_word => Command::Elevated,
+        "activation" if is_word => Command::Activation,
         "model" | "models" if is_word => Command::Model { name: given },
         "think" | "thinking" | "t" if is_word => Command::Think { level: given },
         _ => return None,
@@ -134,12 +158,13 @@ pub fn is_stop(text: &str) -> bool {
         .any(|word| bare.eq_ignore_ascii_case(word))
 }
 
-/// `/status@my_bot: now` is the command `status` with the rest `now`.
+/// `/status@my_bot: now` is the command `status` with the rest `now`, and so is `/status:now`.
 fn split_name(text: &str) -> (String, &str) {
-    let (name, rest) = text
-        .split_once(char::is_whitespace)
-        .map_or((text, ""), |(name, rest)| (name, rest.trim()));
-    let name = name.trim_end_matches(':');
+    let end = text
+        .find(|c: char| c.is_whitespace() || c == ':')
+        .unwrap_or(text.len());
+    let (name, rest) = text.split_at(end);
+    let rest = rest.strip_prefix(':').unwrap_or(rest).trim();
     let name = name.split_once('@').map_or(name, |(name, _)| name);
     (name.to_ascii_lowercase(), rest)
 }
@@ -166,18 +191,24 @@ fn after_word<'a>(text: &'a str, word: &str) -> Option<&'a str> {
 /// What can be typed.
 pub fn help() -> String {
     "These are answered without a model:\n\
-     - `/new` or `/reset`: begin a new session; text after it is its first message\n\
+     - `/new` or `/reset`: begin a new session; text after it is its first message, and a model's name chooses the model\n\
      - `/stop`, or just `stop`: end what runs and drop what waits\n\
-     - `/status`: model, session and queue\n\
+     - `/status`: model, session, context and queue\n\
      - `/whoami`: how the gateway knows you\n\
      - `/model`: the models there are; `/model <name>`: choose one for this session, `/model default`: the usual one\n\
      - `/think <level>`: how much the model thinks: off, minimal, low, medium, high, xhigh\n\
      - `/queue`: what becomes of messages that come while I answer; `/queue collect`, `followup`, `steer`, `steer-backlog` or `interrupt`: choose it; `/queue default`: as configured\n\
+     - `/verbose on` or `off`: name the tools that were used with each answer\n\
+     - `/reasoning on` or `off`: show the model's reasoning with each answer, where it has one\n\
+     - `/send on`, `off` or `inherit`: whether my answers go out here; for owners\n\
+     - `/elevated`: what more rights would take\n\
+     - `/activation`: where it is chosen what I hear in a group\n\
      - `/compact`: sum the conversation up; text after it says what matters\n\
      - `/context list`, `detail` or `json`: what the model gets to see\n\
      - `/usage off`, `tokens` or `full`: what is said with each answer; `/usage cost`: what was spent\n\
      - `/help`: this list\n\n\
-     Everything else goes to the agent."
+     `/think:high`, `/model:provider/name`, `/verbose:on` and `/reasoning:on` inside a message hold for that message. In a \
+     group only people who are listed by id change the conversation. Everything else goes to the agent."
         .to_owned()
 }
 
@@ -223,6 +254,17 @@ mod tests {
         assert_eq!(read("/status", &[]), Some(Command::Status));
         assert_eq!(read("/status of the union?", &[]), None);
         assert_eq!(read("/frobnicate", &[]), None);
+        let think = Some(Command::Think {
+            level: Some("high".to_owned()),
+        });
+        for text in ["/think:high", "/t high", "/THINK@home_bot: high"] {
+            assert_eq!(read(text, &[]), think, "{text}");
+        }
+        assert_eq!(
+            read("/think:high and act", &[]),
+            None,
+            "a directive is no command"
+        );
         assert_eq!(read("", &[]), None);
     }
 }

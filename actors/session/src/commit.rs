@@ -26,9 +26,11 @@ use crate::models::Chosen;
 use crate::outbound;
 use crate::outbound::Manner;
 use crate::plan::Outcome;
+use crate::prepare::Next;
 use crate::prepare::Prepared;
 use crate::reply;
 use crate::reply::Reply;
+use crate::shown;
 use crate::tab::Tab;
 
 /// A turn that is over but for its commit.
@@ -130,9 +132,18 @@ pub(crate) async fn commit(deps: Arc<Deps>, slot: Slot, ending: Ending) -> Resul
     if let Some(prepared) = prepared
         .as_deref()
         .filter(|_| !is_notice && !reply.text.is_empty())
-        && let Some(footer) = usage::footer(prepared.shown, &told.usage, &told.model)
     {
-        reply.text = format!("{}\n\n{footer}", reply.text);
+        reply.text = shown::beside(std::mem::take(&mut reply.text), &said, prepared.wanted);
+        if let Some(footer) = usage::footer(prepared.shown, &told.usage, &told.model) {
+            reply.text = format!("{}\n\n{footer}", reply.text);
+        }
+    }
+    // What the gateway itself answers to a command is heard everywhere: it says how to get the rest back.
+    if prepared
+        .as_deref()
+        .is_some_and(|p| !p.may_send && !matches!(p.next, Next::Answer(_)))
+    {
+        reply = Reply::default();
     }
     let commit = TurnCommit {
         session: key.clone(),

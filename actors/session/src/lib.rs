@@ -7,7 +7,7 @@
 //! people know (`sessions.json`, transcripts) follow the rows (`files`).
 //!
 //! Pure rooms: `plan`, `context`, `budget`, `transcript`, `entry`, `envelope`, `command`, `reply`, `binding`,
-//! `outbound`, `queue`, `reset`.
+//! `outbound`, `queue`, `reset`, `send`, `shown`.
 
 #![cfg_attr(
     test,
@@ -44,8 +44,10 @@ mod queue;
 mod reply;
 mod reset;
 mod router;
+mod send;
 mod session;
 pub mod sessions;
+mod shown;
 mod status;
 mod tab;
 mod transcript;

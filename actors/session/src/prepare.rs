@@ -11,18 +11,24 @@ use openclaw_protocol::Content;
 use openclaw_protocol::Inbound;
 use openclaw_protocol::Message;
 use openclaw_protocol::ModelRef;
+use openclaw_protocol::SessionKey;
 use openclaw_protocol::ToolSpec;
 use openclaw_protocol::config::Compaction;
 use openclaw_protocol::config::ContextPruning;
 use openclaw_protocol::config::ResolvedAgent;
 use openclaw_protocol::message::Extra;
 use openclaw_protocol::message::UserMessage;
+use openclaw_tool::SessionKind;
 
 use crate::command;
 use crate::command::Command;
 use crate::command::Shown;
+use crate::command::directive;
+use crate::command::directive::Directives;
 use crate::command::model;
 use crate::command::report;
+use crate::command::right;
+use crate::command::setting;
 use crate::command::usage;
 use crate::compact;
 use crate::compact::notes;
@@ -41,10 +47,20 @@ use crate::notice;
 use crate::outbound;
 use crate::outbound::Manner;
 use crate::prompt::Ask;
+use crate::prompt::Mode;
 use crate::queue;
 use crate::reset;
+use crate::send;
+use crate::shown;
 use crate::status;
 use crate::workspace;
+
+mod words;
+
+use self::words::heard;
+pub(crate) use self::words::meanwhile;
+use self::words::user_message;
+use self::words::words;
 
 /// Everything a turn knows before its first call.
 #[derive(Debug)]
@@ -66,6 +82,10 @@ pub(crate) struct Prepared {
     pub(crate) may_note: bool,
     /// What is said of usage with the answer.
     pub(crate) shown: Shown,
+    /// What else is shown beside it.
+    pub(crate) wanted: shown::Wanted,
+    /// Whether the answer may go out.
+    pub(crate) may_send: bool,
     /// What a person changes of the session by a command.
     pub(crate) patch: Entry,
     /// The messages before this turn.
@@ -110,7 +130,6 @@ pub(crate) async fn prepare(
     };
     let stored = conversation::entry_of(&deps.ledger, key);
     let last_ms = stored.as_ref().and_then(entry::updated_at);
-    let wanted = stored.as_ref().and_then(entry::model_override);
     let agent = deps.agent(&key.agent());
     let defaults = config.agents.defaults.or_default();
     let zone = envelope::zone(
@@ -120,29 +139,56 @@ pub(crate) async fn prepare(
     // Where it came from, which need not be where the answer goes.
     let channel = queue::channel(&row);
 
-    let mut command = command::read(&row.body.text, &session.reset_triggers);
+    let mut command = right::of(&config, &row);
     let mut inbound = row.body.clone();
+    let mut said = Directives::default();
+    if command.is_none() && right::may_direct(&config, &row) {
+        (said, inbound.text) = directive::strip(&row.body.text);
+    }
     let rule = reset::rule(&session, channel, &inbound);
     let is_stale = current.is_stored
         && last_ms.is_some_and(|last_ms| reset::is_due(&rule, last_ms, now_ms, &zone));
     let begins_anew = is_stale || matches!(command, Some(Command::Reset { .. }));
     let fresh = begins_anew.then(|| Conversation::begin(stored.clone()));
+    // `/new provider/name` begins with that model, whatever follows.
+    let mut of_reset = None;
     if let Some(Command::Reset { rest }) = &command
         && !rest.is_empty()
     {
-        inbound.text = rest.clone();
-        command = None;
+        let (name, after) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
+        let known = deps.models.names();
+        of_reset = known
+            .into_iter()
+            .find(|known| known.eq_ignore_ascii_case(name));
+        let first = if of_reset.is_some() {
+            after.trim()
+        } else {
+            rest
+        };
+        inbound.text = first.to_owned();
+        command = first.is_empty().then(|| Command::Reset {
+            rest: String::new(),
+        });
     }
+    let wanted = (said.model.clone())
+        .or(of_reset.clone())
+        .or_else(|| stored.as_ref().and_then(entry::model_override));
     let conversation = fresh.as_ref().unwrap_or(&current);
 
     let thinking = inbound
         .thinking
         .clone()
+        .or_else(|| said.think.clone())
         .or_else(|| {
             let entry = stored.as_ref()?;
             entry::text(entry, "thinkingLevel").map(str::to_owned)
         })
         .or_else(|| defaults.thinking_default.clone());
+    // Directives without anything else are for the session.
+    let only_directives = said != Directives::default() && inbound.text.is_empty();
+    if only_directives {
+        inbound.text = row.body.text.clone();
+    }
     let previous_ms = last_ms.filter(|_| !begins_anew);
     let rules = queue::Rules::of(
         &config.messages.or_default().queue,
@@ -154,9 +200,10 @@ pub(crate) async fn prepare(
         let heard = heard(first, &with, &zone);
         queue::together(&heard, rules.shortened(heard.len()))
     };
+    let is_command = command.is_some() || only_directives;
     let mut prepared = Prepared {
         next: Next::Refuse(String::new()),
-        user: Arc::new(user_message(&row, &with, text, command.is_some())),
+        user: Arc::new(user_message(&row, &with, text, is_command)),
         manner: outbound::manner(&config, &row),
         chosen: Arc::new(unknown_model()),
         thinking,
@@ -167,6 +214,16 @@ pub(crate) async fn prepare(
             .map_or(0, |entry| compact::number(entry, "compactionCount")),
         may_note: false,
         shown: usage::shown(stored.as_ref()),
+        wanted: wanted_beside(&said, stored.as_ref(), defaults.verbose_default.as_deref()),
+        may_send: send::may(
+            session.send_policy.as_ref(),
+            stored.as_ref(),
+            &send::Place {
+                key,
+                channel,
+                kind: inbound.chat.kind,
+            },
+        ),
         patch: Entry::new(),
         history: conversation.messages.clone(),
         fresh: None,
@@ -177,6 +234,10 @@ pub(crate) async fn prepare(
         return Ok(prepared);
     };
     prepared.cwd = deps.workspace_of(&agent);
+    if let Some(name) = &of_reset {
+        let (_, patch) = model::model(&*deps.models, &agent, stored.as_ref(), Some(name));
+        prepared.patch = patch;
+    }
     let choice = deps.models.choose(&agent, wanted.as_deref());
     let choice = choice.map(|chosen| chosen.for_message(&prepared.user));
     if let Ok(chosen) = &choice {
@@ -190,7 +251,15 @@ pub(crate) async fn prepare(
     prepared.next = match (command, choice) {
         (Some(Command::Compact { instructions }), Ok(_)) => Next::Compact { instructions },
         (Some(Command::Context(form)), Ok(chosen)) => {
-            let asked = ask(&deps, &agent, &inbound, &prepared.cwd, zone_name(&zone)).await;
+            let asked = ask(
+                &deps,
+                &agent,
+                key,
+                &inbound,
+                &prepared.cwd,
+                zone_name(&zone),
+            )
+            .await;
             match asked {
                 Next::Ask { system, tools } => Next::Answer(report::report(
                     form,
@@ -228,12 +297,25 @@ pub(crate) async fn prepare(
             prepared.patch = patch;
             Next::Answer(text)
         }
+        (None, Ok(_)) if only_directives => {
+            let mut patch = setting::keep(&said);
+            if let Some(name) = &said.model {
+                let chosen = model::model(&*deps.models, &agent, stored.as_ref(), Some(name));
+                patch.extend(chosen.1);
+            }
+            prepared.patch = patch;
+            Next::Answer("Noted for this session.".to_owned())
+        }
         (Some(Command::Queue { wish }), _) => {
             let (text, patch) = command::queue::choose(&rules, &wish);
             prepared.patch = patch;
             Next::Answer(text)
         }
         (Some(command), choice) => {
+            let switched = setting::answer(&command, stored.as_ref(), prepared.may_send);
+            if let Some((_, patch)) = &switched {
+                prepared.patch = patch.clone();
+            }
             let model = choice.map(|chosen| chosen.model).map_err(|e| e.to_string());
             let facts = status::Facts {
                 key,
@@ -242,8 +324,13 @@ pub(crate) async fn prepare(
                 model: &model,
                 waiting: deps.ledger.pending(key).saturating_sub(1),
                 messages: conversation.messages.len(),
+                rules: &rules,
+                may_send: prepared.may_send,
             };
-            Next::Answer(status::answer(&command, &facts))
+            match switched {
+                Some((text, _)) => Next::Answer(text),
+                None => Next::Answer(status::answer(&command, &facts)),
+            }
         }
         (None, Err(error)) => {
             let wanted = wanted
@@ -252,13 +339,34 @@ pub(crate) async fn prepare(
                 .unwrap_or_else(|| prepared.chosen.model.clone());
             Next::Refuse(notice::model_error(&wanted, &error))
         }
-        (None, Ok(_)) => ask(&deps, &agent, &inbound, &prepared.cwd, zone_name(&zone)).await,
+        (None, Ok(_)) => {
+            ask(
+                &deps,
+                &agent,
+                key,
+                &inbound,
+                &prepared.cwd,
+                zone_name(&zone),
+            )
+            .await
+        }
     };
     if let Next::Ask { tools, .. } = &prepared.next {
         prepared.may_note = fresh.is_none() && notes::may_be_taken(stored.as_ref(), tools);
     }
     prepared.fresh = fresh;
     Ok(prepared)
+}
+
+/// What is shown beside the answer: by the message's own word, else by the session's.
+fn wanted_beside(said: &Directives, stored: Option<&Entry>, usual: Option<&str>) -> shown::Wanted {
+    let is_on = |field, usual| setting::is_on(stored, field, usual);
+    shown::Wanted {
+        tools: said.verbose.unwrap_or_else(|| is_on("verboseLevel", usual)),
+        reasoning: said
+            .reasoning
+            .unwrap_or_else(|| is_on("reasoningLevel", None)),
+    }
 }
 
 /// The messages with old results shortened, when the provider's cache of them is gone anyway.
@@ -296,12 +404,17 @@ async fn pruned(
 async fn ask(
     deps: &Arc<Deps>,
     agent: &ResolvedAgent,
+    key: &SessionKey,
     inbound: &openclaw_protocol::Inbound,
     cwd: &std::path::Path,
     zone: String,
 ) -> Next {
     let tools = deps.toolbox.specs();
     let is_private = inbound.chat.kind == ChatKind::Direct;
+    let mode = match SessionKind::of(key) {
+        SessionKind::SubAgent => Mode::Minimal,
+        _ => Mode::Full,
+    };
     let job = {
         let (deps, agent, cwd, tools) =
             (deps.clone(), agent.clone(), cwd.to_owned(), tools.clone());
@@ -316,6 +429,7 @@ async fn ask(
                 max_chars: agent.defaults.bootstrap_max_chars,
                 tools: &tools,
                 is_private,
+                mode,
                 zone: &zone,
             }))
         }
@@ -334,82 +448,6 @@ async fn ask(
         _ => system,
     };
     Next::Ask { system, tools }
-}
-
-/// What the model sees of a message that is in a row.
-fn words(row: &InboxRow, inbound: &Inbound, previous_ms: Option<i64>, zone: &TimeZone) -> String {
-    let frame = envelope::Frame {
-        channel: queue::channel(row),
-        received_at_ms: row.received_at_ms,
-        previous_ms,
-        zone,
-    };
-    envelope::wrap(inbound, &frame)
-}
-
-/// The same of all rows of a turn.
-fn heard<'a>(
-    first: (&'a InboxRow, String),
-    with: &'a [InboxRow],
-    zone: &TimeZone,
-) -> Vec<(&'a InboxRow, String)> {
-    let mut before = said_at(first.0);
-    let mut heard = vec![first];
-    for row in with {
-        heard.push((row, words(row, &row.body, Some(before), zone)));
-        before = said_at(row);
-    }
-    heard
-}
-
-/// The words of messages that a running turn takes in.
-pub(crate) fn meanwhile(deps: &Deps, rows: &[InboxRow]) -> Message {
-    let config = (deps.config)();
-    let defaults = config.agents.defaults.or_default();
-    let zone = envelope::zone(
-        defaults.envelope_timezone.as_deref(),
-        defaults.user_timezone.as_deref(),
-    );
-    let Some((first, with)) = rows.split_first() else {
-        return Message::user("", now_ms());
-    };
-    let heard = heard((first, words(first, &first.body, None, &zone)), with, &zone);
-    user_message(first, with, queue::together(&heard, 0), false)
-}
-
-fn said_at(row: &InboxRow) -> i64 {
-    match row.body.timestamp_ms {
-        said if said > 0 => said,
-        _ => row.received_at_ms,
-    }
-}
-
-fn user_message(row: &InboxRow, with: &[InboxRow], text: String, is_command: bool) -> Message {
-    let mut content = vec![Content::text(text)];
-    let rows = || std::iter::once(row).chain(with);
-    for attachment in rows().flat_map(|row| &row.body.attachments) {
-        if attachment.mime_type.starts_with("image/") {
-            content.push(Content::image(
-                attachment.data.clone(),
-                attachment.mime_type.clone(),
-            ));
-        }
-    }
-    let mut extra = if is_command {
-        command_mark()
-    } else {
-        Extra::new()
-    };
-    if row.source == "ws" {
-        // The name its client gave it: by it a page knows its own message again.
-        let key = format!("{}:user", row.run_id);
-        extra.insert("idempotencyKey".to_owned(), key.into());
-    }
-    Message::User(UserMessage {
-        content,
-        timestamp: said_at(with.last().unwrap_or(row)),
-        extra,
-    })
 }
 
 /// Marks a message that the gateway handled itself, so that no model sees it.

@@ -9,10 +9,12 @@ use std::time::Duration;
 
 use openclaw_ledger::InboxRow;
 use openclaw_ledger::InboxState;
+use openclaw_protocol::config::Config;
 use openclaw_protocol::config::Queue;
 use openclaw_protocol::config::QueueMode;
 
-use crate::command;
+use crate::command::directive;
+use crate::command::right;
 use crate::entry;
 use crate::entry::Entry;
 
@@ -181,8 +183,9 @@ pub(crate) fn channel(row: &InboxRow) -> Option<&str> {
     (route.channel == source).then_some(source)
 }
 
-/// Whether a row may share a turn with others: a person's plain words over a channel, not tried before.
-pub(crate) fn may_share(row: &InboxRow, triggers: &[String]) -> bool {
+/// Whether a row may share a turn with others: a person's plain words over a channel, not tried before and without a
+/// directive of their own.
+pub(crate) fn may_share(row: &InboxRow, config: &Config) -> bool {
     let body = &row.body;
     row.state == InboxState::Pending
         && row.attempts == 0
@@ -191,7 +194,8 @@ pub(crate) fn may_share(row: &InboxRow, triggers: &[String]) -> bool {
         && body.client_tools.is_empty()
         && body.extra_system_prompt.is_none()
         && body.thinking.is_none()
-        && command::read(&body.text, triggers).is_none()
+        && directive::is_plain(&body.text)
+        && right::of(config, row).is_none()
 }
 
 /// Whether two rows are one person's over one route.
@@ -215,17 +219,17 @@ pub(crate) struct Take {
 }
 
 /// What comes next of the rows that wait, oldest first; the first is not claimed by anything.
-pub(crate) fn next(rows: &[InboxRow], rules: &Rules, triggers: &[String]) -> Take {
+pub(crate) fn next(rows: &[InboxRow], rules: &Rules, config: &Config) -> Take {
     let alone = Take {
         count: 1,
         left_out: Vec::new(),
     };
-    let Some(first) = rows.first().filter(|first| may_share(first, triggers)) else {
+    let Some(first) = rows.first().filter(|first| may_share(first, config)) else {
         return alone;
     };
     let run: Vec<&InboxRow> = rows
         .iter()
-        .take_while(|row| may_share(row, triggers) && is_same_voice(row, first))
+        .take_while(|row| may_share(row, config) && is_same_voice(row, first))
         .collect();
     let surplus = rules.cap.map_or(0, |cap| run.len().saturating_sub(cap));
     let numbers = |rows: &[&InboxRow]| rows.iter().map(|row| row.seq).collect();
@@ -257,11 +261,11 @@ pub(crate) fn next(rows: &[InboxRow], rules: &Rules, triggers: &[String]) -> Tak
 pub(crate) fn guests<'a>(
     live: &InboxRow,
     waiting: &'a [InboxRow],
-    triggers: &[String],
+    config: &Config,
 ) -> Vec<&'a InboxRow> {
     waiting
         .iter()
-        .take_while(|row| may_share(row, triggers) && is_same_voice(row, live))
+        .take_while(|row| may_share(row, config) && is_same_voice(row, live))
         .collect()
 }
 

@@ -8,6 +8,7 @@ use crate::command;
 use crate::command::Command;
 use crate::entry;
 use crate::entry::Entry;
+use crate::queue::Rules;
 
 /// What the answers are made of.
 #[derive(Debug)]
@@ -19,6 +20,10 @@ pub(crate) struct Facts<'a> {
     /// Rows behind this one.
     pub(crate) waiting: usize,
     pub(crate) messages: usize,
+    /// How messages are queued.
+    pub(crate) rules: &'a Rules,
+    /// Whether answers go out.
+    pub(crate) may_send: bool,
 }
 
 /// The text of an answer.
@@ -35,7 +40,12 @@ pub(crate) fn answer(command: &Command, facts: &Facts<'_>) -> String {
         | Command::Usage(_)
         | Command::Model { .. }
         | Command::Think { .. }
-        | Command::Queue { .. } => match facts.model {
+        | Command::Queue { .. }
+        | Command::Verbose { .. }
+        | Command::Reasoning { .. }
+        | Command::Send { .. }
+        | Command::Elevated
+        | Command::Activation => match facts.model {
             Ok(_) => String::new(),
             Err(error) => error.clone(),
         },
@@ -80,14 +90,29 @@ fn status(facts: &Facts<'_>) -> String {
         if let Some(count) = number("compactionCount").filter(|count| *count > 0) {
             lines.push(format!("Summed up: {count} times"));
         }
-        if let Some(level) = entry::text(entry, "thinkingLevel") {
-            lines.push(format!("Thinking: {level}"));
+        if let (Some(input), Some(output)) = (number("inputTokens"), number("outputTokens")) {
+            lines.push(format!("Last answer: {input} tokens in, {output} out"));
+        }
+        let chosen = [
+            ("Thinking", "thinkingLevel"),
+            ("Tools named", "verboseLevel"),
+            ("Reasoning shown", "reasoningLevel"),
+            ("Usage shown", "responseUsage"),
+        ];
+        for (name, field) in chosen {
+            if let Some(value) = entry::text(entry, field) {
+                lines.push(format!("{name}: {value}"));
+            }
         }
     }
-    lines.push(match facts.waiting {
-        0 => "Queue: empty".to_owned(),
-        1 => "Queue: 1 message waits".to_owned(),
-        n => format!("Queue: {n} messages wait"),
-    });
+    let waiting = match facts.waiting {
+        0 => "empty".to_owned(),
+        1 => "1 message waits".to_owned(),
+        n => format!("{n} messages wait"),
+    };
+    lines.push(format!("Queue: {waiting} ({})", facts.rules.mode.name()));
+    if !facts.may_send {
+        lines.push("Answers stay in the session: /send on".to_owned());
+    }
     lines.join("\n")
 }

@@ -1,6 +1,7 @@
 //! Sessions at work: the real actors over a ledger in memory, with scripted models.
 
 mod budget;
+mod command;
 mod files;
 mod house;
 mod operation;

@@ -12,7 +12,7 @@ use crate::models::Models;
 const NAMED: usize = 40;
 /// Says that a choice is taken back.
 const USUAL: &str = "default";
-const LEVELS: [&str; 6] = ["off", "minimal", "low", "medium", "high", "xhigh"];
+pub(crate) const LEVELS: [&str; 6] = ["off", "minimal", "low", "medium", "high", "xhigh"];
 
 /// The model of a session: said, or chosen.
 pub(crate) fn model(

@@ -103,7 +103,7 @@ fn the_session_s_own_rule_counts_before_the_channel_s_and_that_before_the_usual(
 #[test]
 fn only_neighbours_of_one_voice_are_put_together() {
     let collect = rules(Mode::Collect, 20, Surplus::Summarize);
-    let count = |rows: &[InboxRow]| next(rows, &collect, &[]).count;
+    let count = |rows: &[InboxRow]| next(rows, &collect, &Config::default()).count;
     assert_eq!(count(&crowd(5)), 5);
     let mut rows = crowd(5);
     rows[2] = row(3, "bob", "mine");
@@ -123,7 +123,7 @@ fn only_neighbours_of_one_voice_are_put_together() {
         assert_eq!(count(&rows), 2);
         change(&mut rows[0]);
         change(&mut rows[1]);
-        let shares = may_share(&rows[0], &[]);
+        let shares = may_share(&rows[0], &Config::default());
         assert_eq!(count(&rows), if shares { 3 } else { 1 });
     }
     let mut job = crowd(2);
@@ -133,7 +133,7 @@ fn only_neighbours_of_one_voice_are_put_together() {
 
 #[test]
 fn what_is_too_much_goes_as_the_rule_says() {
-    let take = |mode, surplus| next(&crowd(5), &rules(mode, 3, surplus), &[]);
+    let take = |mode, surplus| next(&crowd(5), &rules(mode, 3, surplus), &Config::default());
     for mode in [Mode::Collect, Mode::Followup, Mode::Interrupt] {
         assert_eq!(take(mode, Surplus::Old).left_out, [1, 2]);
         assert_eq!(take(mode, Surplus::New).left_out, [4, 5]);
@@ -144,7 +144,7 @@ fn what_is_too_much_goes_as_the_rule_says() {
     assert_eq!(take(Mode::Followup, Surplus::Summarize).count, 3);
     assert_eq!(rules(Mode::Followup, 3, Surplus::Summarize).shortened(3), 2);
     assert_eq!(
-        next(&crowd(5), &Rules::PLAIN, &[]),
+        next(&crowd(5), &Rules::PLAIN, &Config::default()),
         Take {
             count: 1,
             left_out: vec![]
@@ -197,7 +197,7 @@ fn a_running_turn_sees_its_own_person_only() {
         row(4, "ann", "up"),
     ];
     let seen = |waiting: &[InboxRow]| -> Vec<u64> {
-        guests(&live, waiting, &[])
+        guests(&live, waiting, &Config::default())
             .iter()
             .map(|row| row.seq)
             .collect()
@@ -224,7 +224,7 @@ proptest! {
         let all = rows.len();
         let (mut answered, mut left_out) = (Vec::new(), Vec::new());
         while !rows.is_empty() {
-            let take = next(&rows, &rules, &[]);
+            let take = next(&rows, &rules, &Config::default());
             prop_assert_eq!(take.count == 0, !take.left_out.is_empty());
             prop_assert!(take.count <= rows.len());
             if surplus != Surplus::Summarize && take.count > 0 {

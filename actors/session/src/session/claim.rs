@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::command::Command;
+use crate::command::right;
 
 /// A wait longer than this is worth a line in the log.
 const LONG_WAIT: Duration = Duration::from_secs(2);
@@ -9,8 +10,7 @@ const LONG_WAIT: Duration = Duration::from_secs(2);
 impl Session {
     /// Whether a row is for the model. What the gateway answers by itself must not wait behind models that hang.
     pub(super) fn needs_place(&self, row: &InboxRow) -> bool {
-        let session = (self.deps().config)().session.or_default();
-        match command::read(&row.body.text, &session.reset_triggers) {
+        match right::of(&(self.deps().config)(), row) {
             None => true,
             Some(Command::Reset { rest }) => !rest.is_empty(),
             Some(Command::Compact { .. }) => true,

@@ -22,18 +22,14 @@ impl Session {
         Rules::of(&config, queue::channel(row), stored.as_ref())
     }
 
-    fn triggers(&self) -> Vec<String> {
-        (self.deps().config)().session.or_default().reset_triggers
-    }
-
     /// Decides what the next turn takes of the rows that are open.
     pub(super) fn taking(&mut self, rows: &[InboxRow], ctx: &mut Context<Self>) -> Taking {
         let Some(first) = rows.first() else {
             return Taking::Later;
         };
-        let triggers = self.triggers();
+        let config = (self.deps().config)();
         // What was begun before goes on with the rows it had, and at once.
-        if !queue::may_share(first, &triggers) {
+        if !queue::may_share(first, &config) {
             return Taking::Turn(1);
         }
         // Most messages come alone to a session that is idle.
@@ -41,7 +37,7 @@ impl Session {
             return Taking::Turn(1);
         }
         let rules = self.rules(first);
-        let take = queue::next(rows, &rules, &triggers);
+        let take = queue::next(rows, &rules, &config);
         if !take.left_out.is_empty() {
             self.leave_out(rows, &take.left_out, ctx);
             return Taking::Later;
@@ -69,22 +65,22 @@ impl Session {
         let Some(live) = &self.live else {
             return;
         };
-        let triggers = self.triggers();
+        let config = (self.deps().config)();
         let waiting: Vec<InboxRow> = rows
             .iter()
             .filter(|row| row.state == InboxState::Pending && !self.is_at_work(row.seq))
             .cloned()
             .collect();
-        if !waiting.iter().any(|row| queue::may_share(row, &triggers)) {
+        if !waiting.iter().any(|row| queue::may_share(row, &config)) {
             return;
         }
         let rules = self.rules(&live.row);
         let is_interrupted = rules.mode == Mode::Interrupt
-            && !queue::guests(&live.row, &waiting, &triggers).is_empty();
+            && !queue::guests(&live.row, &waiting, &config).is_empty();
         if is_interrupted {
             self.abort_live("interrupt");
         }
-        let take = queue::next(&waiting, &rules, &triggers);
+        let take = queue::next(&waiting, &rules, &config);
         if !take.left_out.is_empty() {
             self.leave_out(rows, &take.left_out, ctx);
         }

@@ -143,8 +143,7 @@ impl Turn {
             .filter(|row| row.state == InboxState::Pending)
             .filter(|row| !self.company.shown.contains(&row.seq))
             .collect();
-        let triggers = config.session.or_default().reset_triggers;
-        let rows = queue::guests(&self.args.row, &waiting, &triggers);
+        let rows = queue::guests(&self.args.row, &waiting, &config);
         let rows: Vec<InboxRow> = rows.into_iter().cloned().collect();
         (!rows.is_empty()).then_some((rules.mode, rows))
     }

@@ -1,0 +1,89 @@
+//! The words that a model sees of the rows of a turn.
+
+use super::*;
+
+/// What the model sees of a message that is in a row.
+pub(super) fn words(
+    row: &InboxRow,
+    inbound: &Inbound,
+    previous_ms: Option<i64>,
+    zone: &TimeZone,
+) -> String {
+    let frame = envelope::Frame {
+        channel: queue::channel(row),
+        received_at_ms: row.received_at_ms,
+        previous_ms,
+        zone,
+    };
+    envelope::wrap(inbound, &frame)
+}
+
+/// The same of all rows of a turn.
+pub(super) fn heard<'a>(
+    first: (&'a InboxRow, String),
+    with: &'a [InboxRow],
+    zone: &TimeZone,
+) -> Vec<(&'a InboxRow, String)> {
+    let mut before = said_at(first.0);
+    let mut heard = vec![first];
+    for row in with {
+        heard.push((row, words(row, &row.body, Some(before), zone)));
+        before = said_at(row);
+    }
+    heard
+}
+
+/// The words of messages that a running turn takes in.
+pub(crate) fn meanwhile(deps: &Deps, rows: &[InboxRow]) -> Message {
+    let config = (deps.config)();
+    let defaults = config.agents.defaults.or_default();
+    let zone = envelope::zone(
+        defaults.envelope_timezone.as_deref(),
+        defaults.user_timezone.as_deref(),
+    );
+    let Some((first, with)) = rows.split_first() else {
+        return Message::user("", now_ms());
+    };
+    let heard = heard((first, words(first, &first.body, None, &zone)), with, &zone);
+    user_message(first, with, queue::together(&heard, 0), false)
+}
+
+fn said_at(row: &InboxRow) -> i64 {
+    match row.body.timestamp_ms {
+        said if said > 0 => said,
+        _ => row.received_at_ms,
+    }
+}
+
+pub(super) fn user_message(
+    row: &InboxRow,
+    with: &[InboxRow],
+    text: String,
+    is_command: bool,
+) -> Message {
+    let mut content = vec![Content::text(text)];
+    let rows = || std::iter::once(row).chain(with);
+    for attachment in rows().flat_map(|row| &row.body.attachments) {
+        if attachment.mime_type.starts_with("image/") {
+            content.push(Content::image(
+                attachment.data.clone(),
+                attachment.mime_type.clone(),
+            ));
+        }
+    }
+    let mut extra = if is_command {
+        command_mark()
+    } else {
+        Extra::new()
+    };
+    if row.source == "ws" {
+        // The name its client gave it: by it a page knows its own message again.
+        let key = format!("{}:user", row.run_id);
+        extra.insert("idempotencyKey".to_owned(), key.into());
+    }
+    Message::User(UserMessage {
+        content,
+        timestamp: said_at(with.last().unwrap_or(row)),
+        extra,
+    })
+}
