@@ -26,6 +26,7 @@ pub mod section;
 pub mod session;
 pub mod telemetry;
 pub mod tools;
+pub mod web;
 
 #[cfg(test)]
 mod tests;
@@ -89,6 +90,10 @@ pub use self::telemetry::LogLevel;
 pub use self::telemetry::Logging;
 pub use self::telemetry::Otel;
 pub use self::tools::Tools;
+pub use self::web::SearchProvider;
+pub use self::web::Web;
+pub use self::web::WebFetch;
+pub use self::web::WebSearch;
 
 /// The whole configuration, typed where this version uses it.
 #[derive(Debug, Clone, Default)]

@@ -12,6 +12,7 @@ use openclaw_runtime::watchdog::Watchdog;
 use openclaw_runtime::{Directory, Root, RootExit, ShutdownReport};
 use openclaw_session::{Deps, Folders, HouseModels, Intake, Routes, Sessions, Shared};
 use openclaw_tool::Toolbox;
+use openclaw_tool::web::{SystemNames, WebFetch, WebKeys, WebNow, WebSearch, WebSettings};
 use tokio::sync::watch;
 
 use crate::config::{self, Environment, LoadedConfig};
@@ -191,6 +192,33 @@ async fn recovered(paths: &Paths, policy: &UnknownPolicy) -> Result<Ledger, Ledg
     }
 }
 
+/// Adds the tools of the web, which follow the configuration.
+fn with_web(toolbox: Toolbox, in_force: watch::Receiver<Arc<LoadedConfig>>) -> Toolbox {
+    let settings: WebNow = Arc::new(move || {
+        let loaded = in_force.borrow().clone();
+        let key = |name: &str| loaded.environment.get(name).map(Secret::from);
+        WebSettings {
+            web: loaded
+                .config
+                .tools
+                .get()
+                .map(|tools| tools.web.clone())
+                .unwrap_or_default(),
+            keys: WebKeys {
+                brave: key("BRAVE_API_KEY"),
+                perplexity: key("PERPLEXITY_API_KEY"),
+                openrouter: key("OPENROUTER_API_KEY"),
+            },
+        }
+    });
+    toolbox
+        .with(Arc::new(WebFetch::new(
+            settings.clone(),
+            Arc::new(SystemNames),
+        )))
+        .with(Arc::new(WebSearch::new(settings)))
+}
+
 /// Puts the parts together. Nothing runs yet.
 pub(crate) fn assemble(options: &BootOptions, loaded: Arc<LoadedConfig>, ledger: Ledger) -> House {
     let directory = Directory::new();
@@ -212,7 +240,7 @@ pub(crate) fn assemble(options: &BootOptions, loaded: Arc<LoadedConfig>, ledger:
         models: models.clone(),
         ledger: ledger.clone(),
     };
-    let toolbox = Toolbox::new(Arc::new(facts));
+    let toolbox = with_web(Toolbox::new(Arc::new(facts)), in_force.clone());
     let (catalogue_of, catalogue_now) = (models.clone(), models.clone());
     let sessions = Arc::new(Deps {
         ledger: ledger.clone(),

@@ -7,11 +7,12 @@ use serde_json::json;
 use crate::ToolOutcome;
 
 /// The arguments of one call.
-pub(crate) struct Arguments(Value);
+#[derive(Debug)]
+pub struct Arguments(Value);
 
 impl Arguments {
     /// Takes an object; text that isn't one tells the model what is wrong.
-    pub(crate) fn new(tool: &str, arguments: Value) -> Result<Self, ToolOutcome> {
+    pub fn new(tool: &str, arguments: Value) -> Result<Self, ToolOutcome> {
         match arguments {
             Value::Object(_) => Ok(Self(arguments)),
             Value::Null => Ok(Self(json!({}))),
@@ -22,7 +23,7 @@ impl Arguments {
     }
 
     /// A text; none if it is missing or blank.
-    pub(crate) fn text(&self, name: &str) -> Option<String> {
+    pub fn text(&self, name: &str) -> Option<String> {
         let text = match self.0.get(name)? {
             Value::String(text) => text.trim().to_owned(),
             Value::Number(number) => number.to_string(),
@@ -31,8 +32,24 @@ impl Arguments {
         (!text.is_empty()).then_some(text)
     }
 
+    /// Whatever stands there.
+    pub fn value(&self, name: &str) -> Option<&Value> {
+        self.0.get(name).filter(|value| !value.is_null())
+    }
+
+    /// A list of texts; one text alone is a list too.
+    pub fn texts(&self, name: &str) -> Vec<String> {
+        match self.0.get(name) {
+            Some(Value::Array(items)) => {
+                let texts = items.iter().filter_map(Value::as_str);
+                texts.map(str::to_owned).collect()
+            }
+            _ => self.text(name).into_iter().collect(),
+        }
+    }
+
     /// A count, between bounds.
-    pub(crate) fn count(&self, name: &str, usual: usize, most: usize) -> usize {
+    pub fn count(&self, name: &str, usual: usize, most: usize) -> usize {
         let number = match self.0.get(name) {
             Some(Value::Number(number)) => number.as_u64(),
             Some(Value::String(text)) => text.trim().parse().ok(),
@@ -46,12 +63,7 @@ impl Arguments {
 }
 
 /// Describes a tool.
-pub(crate) fn spec(
-    name: &str,
-    description: &str,
-    properties: Value,
-    required: &[&str],
-) -> ToolSpec {
+pub fn spec(name: &str, description: &str, properties: Value, required: &[&str]) -> ToolSpec {
     ToolSpec {
         name: name.to_owned(),
         description: description.to_owned(),

@@ -20,6 +20,7 @@ pub mod exec;
 mod memory;
 mod status;
 mod time;
+pub mod web;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -34,6 +35,8 @@ use openclaw_protocol::ToolSpec;
 use openclaw_runtime::BoxFuture;
 use serde_json::Value;
 
+pub use arguments::Arguments;
+pub use arguments::spec;
 pub use caller::Caller;
 pub use caller::Entry;
 pub use caller::SessionKind;
@@ -47,6 +50,11 @@ pub use time::CurrentTime;
 pub trait Tool: Send + Sync {
     /// What a model is told about it.
     fn spec(&self) -> &ToolSpec;
+
+    /// Whether there is anything behind it now; otherwise it is as if it weren't there.
+    fn is_offered(&self) -> bool {
+        true
+    }
 
     /// Whether the same call under the same key may run again after a crash.
     fn idempotent(&self) -> bool;
@@ -158,17 +166,22 @@ impl Toolbox {
 
     /// A tool by name.
     pub fn get(&self, name: &str) -> Option<&Arc<dyn Tool>> {
-        self.tools.get(name)
+        self.tools.get(name).filter(|tool| tool.is_offered())
     }
 
     /// What a model is told, in a fixed order: a provider's cache depends on it.
     pub fn specs(&self) -> Arc<[ToolSpec]> {
-        Arc::clone(&self.specs)
+        if self.tools.values().all(|tool| tool.is_offered()) {
+            return Arc::clone(&self.specs);
+        }
+        let offered = self.tools.values().filter(|tool| tool.is_offered());
+        offered.map(|tool| tool.spec().clone()).collect()
     }
 
     /// The names, in a fixed order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.tools.keys().map(String::as_str)
+        let offered = self.tools.iter().filter(|(_, tool)| tool.is_offered());
+        offered.map(|(name, _)| name.as_str())
     }
 
     /// What a model is told that calls a tool which isn't there.

@@ -2,6 +2,8 @@
 
 use serde::Deserialize;
 
+use super::web::Web;
+
 /// Which tools agents may use.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -14,4 +16,6 @@ pub struct Tools {
     pub also_allow: Vec<String>,
     /// Never these.
     pub deny: Vec<String>,
+    /// How they read and search the web.
+    pub web: Web,
 }
