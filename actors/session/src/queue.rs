@@ -224,6 +224,9 @@ pub(crate) fn next(rows: &[InboxRow], rules: &Rules, config: &Config) -> Take {
         count: 1,
         left_out: Vec::new(),
     };
+    if *rules == Rules::PLAIN {
+        return alone;
+    }
     let Some(first) = rows.first().filter(|first| may_share(first, config)) else {
         return alone;
     };

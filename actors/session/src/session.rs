@@ -248,11 +248,11 @@ impl Session {
     ) -> Vec<RunId> {
         let is_meant = |id: &RunId| run.as_ref().is_none_or(|run| run == id);
         let mut ended = Vec::new();
-        if let Some(live) = &self.live {
-            if live.rows().any(|row| is_meant(&row.run_id)) {
-                ended.extend(live.rows().map(|row| row.run_id.clone()));
-                self.abort_live(reason);
-            }
+        if let Some(live) = &self.live
+            && live.rows().any(|row| is_meant(&row.run_id))
+        {
+            ended.extend(live.rows().map(|row| row.run_id.clone()));
+            self.abort_live(reason);
         }
         let waiting: Vec<InboxRow> = self
             .open_rows()

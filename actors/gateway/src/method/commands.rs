@@ -30,7 +30,7 @@ pub(super) fn commands() -> Vec<Value> {
                 "source": "native",
                 "scope": "text",
                 "acceptsArgs": matches!(
-                    name.as_str(), "new" | "model" | "think" | "compact" | "context" | "usage"
+                    name.as_str(), "new" | "model" | "think" | "compact" | "context" | "usage" | "queue" | "verbose" | "reasoning" | "send"
                 ),
             })
         })
