@@ -85,7 +85,11 @@ async fn every_abuse_gets_its_answer_and_an_honest_client_notices_nothing() {
     let peak = gateway.rss();
     let mut half_open = half_open.expect("one that says half a word").patient(HELLO);
     let (code, reason) = half_open.closed().await;
-    assert_eq!((code, reason.as_str()), (1000, ""), "it said no hello in time");
+    assert_eq!(
+        (code, reason.as_str()),
+        (1000, ""),
+        "it said no hello in time"
+    );
     over.store(true, Ordering::SeqCst);
     let (asked, slowest) = honest.await.expect("the honest client is served");
     drop(held);
