@@ -22,6 +22,7 @@ use crate::commands::nodes::NodesArgs;
 use crate::commands::pairing::PairingArgs;
 use crate::commands::protocol::ProtocolArgs;
 use crate::commands::qr::QrArgs;
+use crate::commands::sandbox::SandboxArgs;
 use crate::commands::sessions::SessionsArgs;
 use crate::commands::status::StatusArgs;
 use crate::commands::supervisor::SupervisorArgs;
@@ -111,6 +112,8 @@ pub(crate) enum Command {
     Protocol(ProtocolArgs),
     /// Show the chat accounts.
     Channels(ChannelsArgs),
+    /// Show what sessions may do, and what stands around them.
+    Sandbox(SandboxArgs),
     /// List the conversations.
     Sessions(SessionsArgs),
     /// Show the models and where they come from.

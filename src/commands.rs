@@ -16,6 +16,7 @@ pub(crate) mod nodes;
 pub(crate) mod pairing;
 pub(crate) mod protocol;
 pub(crate) mod qr;
+pub(crate) mod sandbox;
 pub(crate) mod sessions;
 pub(crate) mod status;
 pub(crate) mod supervisor;
@@ -107,6 +108,7 @@ pub(crate) fn run(command: Command, shell: &Shell) -> CommandResult {
         Command::Qr(args) => wait(qr::run(&args, shell)),
         Command::Protocol(args) => protocol::run(&args, shell),
         Command::Channels(args) => wait(channels::run(&args, shell)),
+        Command::Sandbox(args) => sandbox::run(&args, shell),
         Command::Sessions(args) => wait(sessions::run(&args, shell)),
         Command::Models(args) => wait(models::run(&args, shell)),
         Command::Cron(args) => wait(cron::run(&args, shell)),

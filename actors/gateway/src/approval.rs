@@ -11,11 +11,16 @@ use std::sync::PoisonError;
 
 use openclaw_ledger::Ledger;
 use openclaw_ledger::LedgerError;
+use openclaw_protocol::Scope;
 use serde::Deserialize;
 use serde::Serialize;
 use serde_json::Value;
 use serde_json::json;
 use tokio::sync::watch;
+
+use crate::hub::Audience;
+use crate::hub::Broadcast;
+use crate::hub::Hub;
 
 /// Answered and lapsed questions are remembered this long, so that a late answer hears why it is late.
 const KEPT_MS: i64 = 5 * 60 * 1000;
@@ -79,6 +84,8 @@ struct Asked {
     decision: watch::Sender<Option<String>>,
     /// An answer is being written down.
     is_deciding: bool,
+    /// Whoever asked has acted on the answer.
+    is_taken: bool,
 }
 
 /// A question as the ledger keeps it.
@@ -86,6 +93,18 @@ struct Asked {
 struct Row {
     question: Question,
     decision: Option<String>,
+    /// Whoever asked has acted on the answer.
+    #[serde(default)]
+    is_taken: bool,
+}
+
+/// Says what came of a question to all who may answer such.
+pub(crate) fn announce(hub: &Hub, name: &'static str, payload: Value) {
+    hub.broadcast(&Broadcast {
+        payload,
+        is_stale_soon: true,
+        ..Broadcast::to(Audience::Holders(Scope::Approvals), name)
+    });
 }
 
 /// A question, and where its decision comes.
@@ -111,10 +130,11 @@ impl ApprovalDesk {
         let asked = rows
             .filter(|row| now_ms - row.question.expires_at_ms < KEPT_MS)
             .map(|row| {
-                (
-                    row.question.id.clone(),
-                    Asked::new(row.question, row.decision),
-                )
+                let asked = Asked {
+                    is_taken: row.is_taken,
+                    ..Asked::new(row.question, row.decision)
+                };
+                (asked.question.id.clone(), asked)
             })
             .collect();
         Self {
@@ -186,6 +206,25 @@ impl ApprovalDesk {
         written.map(|()| question)
     }
 
+    /// Takes the answer to a question, once: whoever asked acts on it, and nobody does so again. None without an answer
+    /// in time, and when something else was asked under this name.
+    pub async fn take(&self, id: &str, request: &Value) -> Result<Option<String>, ApprovalError> {
+        let (question, decision) = {
+            let mut asked = self.lock();
+            let Some(asked) = asked.get_mut(id) else {
+                return Ok(None);
+            };
+            let decision = asked.decision.borrow().clone();
+            if decision.is_none() || asked.is_taken || asked.question.request != *request {
+                return Ok(None);
+            }
+            asked.is_taken = true;
+            (asked.question.clone(), decision)
+        };
+        self.store(question, decision.clone(), true).await?;
+        Ok(decision)
+    }
+
     /// A question that waits.
     pub fn get(&self, id: &str, now_ms: i64) -> Option<Question> {
         self.waiting(now_ms)
@@ -212,9 +251,22 @@ impl ApprovalDesk {
         question: Question,
         decision: Option<String>,
     ) -> Result<(), ApprovalError> {
+        self.store(question, decision, false).await
+    }
+
+    async fn store(
+        &self,
+        question: Question,
+        decision: Option<String>,
+        is_taken: bool,
+    ) -> Result<(), ApprovalError> {
         let unstored = |error: LedgerError| ApprovalError::Unstored(error.to_string());
         let key = question.id.clone();
-        let row = serde_json::to_value(Row { question, decision });
+        let row = serde_json::to_value(Row {
+            question,
+            decision,
+            is_taken,
+        });
         let row = row.map_err(|error| ApprovalError::Unstored(error.to_string()))?;
         let stored = self.ledger.remember(SCOPE, &key, row).await;
         stored.map_err(unstored)
@@ -231,6 +283,7 @@ impl Asked {
             question,
             decision: watch::Sender::new(decision),
             is_deciding: false,
+            is_taken: false,
         }
     }
 

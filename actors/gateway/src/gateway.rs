@@ -12,18 +12,22 @@ use openclaw_runtime::watchdog::Watchdog;
 use openclaw_runtime::{Directory, Root, RootExit, ShutdownReport};
 use openclaw_session::{Deps, Folders, HouseModels, Intake, Routes, Sessions, Shared};
 use openclaw_tool::Toolbox;
+use openclaw_tool::approval::Desk;
 use openclaw_tool::web::{SystemNames, WebFetch, WebKeys, WebNow, WebSearch, WebSettings};
 use tokio::sync::watch;
 
+use crate::approval::ApprovalDesk;
 use crate::config::{self, Environment, LoadedConfig};
 use crate::crashes::CrashKeeper;
+use crate::exec_desk::HouseDesk;
 use crate::facts::Facts;
 use crate::house::{self, House};
 use crate::hub::Hub;
 use crate::ingress;
 use crate::models::Models;
 use crate::paths::Paths;
-use crate::services::{LogFile, Parts, Phase, Services};
+use crate::services::{LogFile, Parts, Phase, Services, now_ms};
+use crate::state_file::StateFile;
 
 /// How often a start on a full disk looks for room.
 const LOOK_FOR_ROOM: Duration = Duration::from_secs(5);
@@ -241,6 +245,16 @@ pub(crate) fn assemble(options: &BootOptions, loaded: Arc<LoadedConfig>, ledger:
         ledger: ledger.clone(),
     };
     let toolbox = with_web(Toolbox::new(Arc::new(facts)), in_force.clone());
+    let approvals = ApprovalDesk::open(ledger.clone(), now_ms());
+    let exec_rules = StateFile::new(paths.state_dir.join("exec-approvals.json"));
+    let desk: Arc<dyn Desk> = Arc::new(HouseDesk {
+        approvals: approvals.clone(),
+        rules: exec_rules.clone(),
+        config: config_now.clone(),
+        hub: hub.clone(),
+        ledger: ledger.clone(),
+        directory: directory.clone(),
+    });
     let (catalogue_of, catalogue_now) = (models.clone(), models.clone());
     let sessions = Arc::new(Deps {
         ledger: ledger.clone(),
@@ -257,6 +271,7 @@ pub(crate) fn assemble(options: &BootOptions, loaded: Arc<LoadedConfig>, ledger:
             workspace: house::workspaces(&paths),
         },
         typing: typing.clone(),
+        desk,
         shared: Shared::new().idle_after(idle(&options.environment)),
     });
     let intake = Intake::new(ledger.clone(), directory.clone());
@@ -276,6 +291,8 @@ pub(crate) fn assemble(options: &BootOptions, loaded: Arc<LoadedConfig>, ledger:
         config: in_force,
         overrides: options.overrides.clone(),
         paths: paths.clone(),
+        approvals,
+        exec_rules,
         hub,
         accounts: status,
         intake,

@@ -15,6 +15,8 @@ pub mod config;
 mod crashes;
 pub mod cron;
 pub mod device;
+pub mod exec_desk;
+pub mod explain;
 mod facts;
 pub mod gateway;
 pub mod health;

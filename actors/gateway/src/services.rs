@@ -76,6 +76,10 @@ pub struct Parts {
     pub overrides: Overrides,
     /// Where things are on disk.
     pub paths: Paths,
+    /// Commands that wait for somebody's yes.
+    pub approvals: ApprovalDesk,
+    /// The rules about commands.
+    pub exec_rules: StateFile,
     /// The variables of the process, for those who write the configuration.
     pub environment: Environment,
     /// Where messages come in.
@@ -179,10 +183,10 @@ impl Services {
             started: Instant::now(),
             boot_id,
             cron: CronBoard::default(),
-            approvals: ApprovalDesk::open(parts.ledger.clone(), started_at_ms),
+            approvals: parts.approvals,
             nodes: NodeDesk::new(&parts.paths.state_dir),
             node_board: NodeBoard::default(),
-            exec_rules: StateFile::new(parts.paths.state_dir.join("exec-approvals.json")),
+            exec_rules: parts.exec_rules,
             wake_words: WakeWords::load(&parts.paths.state_dir),
             listening: Mutex::default(),
             limiter: Mutex::default(),

@@ -3,6 +3,8 @@
 //! Commands are ordinary rows: they are claimed, answered and committed like any turn, so they
 //! keep their place in the queue and survive a crash. Only stop words also act at once.
 
+use openclaw_tool::approval::Decision;
+
 /// Whole messages that end the running turn and empty the queue.
 const STOP_WORDS: [&str; 6] = ["stop", "esc", "abort", "wait", "exit", "interrupt"];
 /// The same as commands.
@@ -31,6 +33,8 @@ pub enum Command {
     Usage(Option<Shown>),
     /// Choose the model, or say which there are.
     Model { name: Option<String> },
+    /// Answer a question about a program.
+    Approve { id: String, decision: Decision },
     /// Choose how much the model thinks, or say it.
     Think { level: Option<String> },
     /// Choose what becomes of messages that come while a turn runs, or say it.
@@ -65,6 +69,7 @@ pub enum Shown {
     Cost,
 }
 
+pub(crate) mod approve;
 pub(crate) mod directive;
 pub(crate) mod model;
 pub(crate) mod queue;
@@ -128,6 +133,7 @@ fn with_rest(name: &str, rest: &str) -> Option<Command> {
         "queue" => Command::Queue {
             wish: rest.to_owned(),
         },
+        "approve" => approve::read(rest)?,
         "verbose" | "v" if is_word => Command::Verbose {
             wish: rest.to_lowercase(),
         },
@@ -206,6 +212,7 @@ pub fn help() -> String {
      - `/compact`: sum the conversation up; text after it says what matters\n\
      - `/context list`, `detail` or `json`: what the model gets to see\n\
      - `/usage off`, `tokens` or `full`: what is said with each answer; `/usage cost`: what was spent\n\
+     - `/approve <id> allow-once`, `allow-always` or `deny`: answer a command that waits\n\
      - `/help`: this list\n\n\
      `/think:high`, `/model:provider/name`, `/verbose:on` and `/reasoning:on` inside a message hold for that message. In a \
      group only people who are listed by id change the conversation. Everything else goes to the agent."

@@ -16,6 +16,8 @@ use openclaw_protocol::config::Config;
 use openclaw_protocol::config::ResolvedAgent;
 use openclaw_runtime::Directory;
 use openclaw_tool::Toolbox;
+use openclaw_tool::approval::Desk;
+use openclaw_tool::policy::Policy;
 
 use crate::event::Events;
 use crate::files::import::Foreign;
@@ -40,6 +42,8 @@ pub struct Deps {
     pub config: ConfigNow,
     pub folders: Folders,
     pub typing: TypingBoard,
+    /// Where questions about programs are answered.
+    pub desk: Arc<dyn Desk>,
     pub shared: Shared,
 }
 
@@ -73,6 +77,11 @@ impl Deps {
     /// The agent of a session with its defaults; none if it isn't configured or can't be used.
     pub(crate) fn agent(&self, id: &AgentId) -> Option<ResolvedAgent> {
         (self.config)().agents.resolve(id)
+    }
+
+    /// Which tools may be used, by the configuration as it is now.
+    pub(crate) fn policy(&self) -> Policy {
+        Policy::new((self.config)().tree.clone(), self.toolbox.clone())
     }
 
     pub(crate) fn workspace_of(&self, agent: &ResolvedAgent) -> PathBuf {

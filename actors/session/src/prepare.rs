@@ -19,10 +19,13 @@ use openclaw_protocol::config::ResolvedAgent;
 use openclaw_protocol::message::Extra;
 use openclaw_protocol::message::UserMessage;
 use openclaw_tool::SessionKind;
+use openclaw_tool::policy::Subject;
 
+use crate::caller;
 use crate::command;
 use crate::command::Command;
 use crate::command::Shown;
+use crate::command::approve;
 use crate::command::directive;
 use crate::command::directive::Directives;
 use crate::command::model;
@@ -140,6 +143,9 @@ pub(crate) async fn prepare(
     let channel = queue::channel(&row);
 
     let mut command = right::of(&config, &row);
+    if matches!(command, Some(Command::Approve { .. })) && !approve::may(&deps, &row) {
+        command = None;
+    }
     let mut inbound = row.body.clone();
     let mut said = Directives::default();
     if command.is_none() && right::may_direct(&config, &row) {
@@ -251,15 +257,7 @@ pub(crate) async fn prepare(
     prepared.next = match (command, choice) {
         (Some(Command::Compact { instructions }), Ok(_)) => Next::Compact { instructions },
         (Some(Command::Context(form)), Ok(chosen)) => {
-            let asked = ask(
-                &deps,
-                &agent,
-                key,
-                &inbound,
-                &prepared.cwd,
-                zone_name(&zone),
-            )
-            .await;
+            let asked = ask(&deps, &agent, &row, &inbound, &prepared, zone_name(&zone)).await;
             match asked {
                 Next::Ask { system, tools } => Next::Answer(report::report(
                     form,
@@ -291,6 +289,10 @@ pub(crate) async fn prepare(
             prepared.patch = patch;
             Next::Answer(text)
         }
+        (Some(Command::Approve { .. }), _) => match approve::answer(&deps, &row) {
+            Some(answering) => Next::Answer(answering.await),
+            None => Next::Answer(String::new()),
+        },
         (Some(Command::Think { level }), _) => {
             let usual = defaults.thinking_default.as_deref();
             let (text, patch) = model::think(stored.as_ref(), usual, level.as_deref());
@@ -339,17 +341,7 @@ pub(crate) async fn prepare(
                 .unwrap_or_else(|| prepared.chosen.model.clone());
             Next::Refuse(notice::model_error(&wanted, &error))
         }
-        (None, Ok(_)) => {
-            ask(
-                &deps,
-                &agent,
-                key,
-                &inbound,
-                &prepared.cwd,
-                zone_name(&zone),
-            )
-            .await
-        }
+        (None, Ok(_)) => ask(&deps, &agent, &row, &inbound, &prepared, zone_name(&zone)).await,
     };
     if let Next::Ask { tools, .. } = &prepared.next {
         prepared.may_note = fresh.is_none() && notes::may_be_taken(stored.as_ref(), tools);
@@ -404,20 +396,24 @@ async fn pruned(
 async fn ask(
     deps: &Arc<Deps>,
     agent: &ResolvedAgent,
-    key: &SessionKey,
+    row: &InboxRow,
     inbound: &openclaw_protocol::Inbound,
-    cwd: &std::path::Path,
+    prepared: &Prepared,
     zone: String,
 ) -> Next {
-    let tools = deps.toolbox.specs();
+    let cwd = &prepared.cwd;
+    let tools = deps.policy().specs(&Subject {
+        agent: agent.id.clone(),
+        session: row.session.clone(),
+        caller: caller::caller(&(deps.config)(), row, Some(&prepared.chosen.model)),
+    });
     let is_private = inbound.chat.kind == ChatKind::Direct;
-    let mode = match SessionKind::of(key) {
+    let mode = match SessionKind::of(&row.session) {
         SessionKind::SubAgent => Mode::Minimal,
         _ => Mode::Full,
     };
     let job = {
-        let (deps, agent, cwd, tools) =
-            (deps.clone(), agent.clone(), cwd.to_owned(), tools.clone());
+        let (deps, agent, cwd, tools) = (deps.clone(), agent.clone(), cwd.clone(), tools.clone());
         move || {
             workspace::seed(&cwd, agent.defaults.skip_bootstrap)?;
             let name = agent.identity.name.as_deref().or(agent.name.as_deref());

@@ -35,6 +35,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::command;
+use crate::command::approve;
 use crate::conversation::Slot;
 use crate::deps::Deps;
 use crate::event::Feed;
@@ -75,6 +76,8 @@ pub(crate) enum SessionMail {
     Operated,
     /// It may have been quiet for long enough.
     Quiet,
+    /// A question about a program was answered, or not.
+    Answered,
     IdleFor(u64),
 }
 
@@ -89,6 +92,7 @@ impl Mail for SessionMail {
             Self::Dropped(_) => "dropped",
             Self::Operated => "operated",
             Self::Quiet => "quiet",
+            Self::Answered => "answered",
             Self::IdleFor(_) => "idle_for",
         }
     }
@@ -226,6 +230,14 @@ impl Session {
                 self.abort_live("stop");
             } else {
                 self.beside_a_turn(&rows, ctx);
+            }
+            // What runs may wait for just this answer, so it counts before its turn comes.
+            let begun = live.row.seq;
+            for row in rows.iter().filter(|row| row.seq > begun) {
+                if let Some(answering) = approve::answer(self.deps(), row) {
+                    let task = Task::new(format!("approve/{}", row.seq)).kind("approve");
+                    ctx.task(task, answering, |_| SessionMail::Answered);
+                }
             }
             return Ok(());
         }
@@ -379,6 +391,7 @@ impl Actor for Session {
                 self.next(ctx)
             }
             SessionMail::Quiet => self.next(ctx),
+            SessionMail::Answered => Ok(()),
             SessionMail::IdleFor(activity) => {
                 let is_idle = activity == self.activity
                     && self.live.is_none()

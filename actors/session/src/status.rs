@@ -39,6 +39,7 @@ pub(crate) fn answer(command: &Command, facts: &Facts<'_>) -> String {
         | Command::Context(_)
         | Command::Usage(_)
         | Command::Model { .. }
+        | Command::Approve { .. }
         | Command::Think { .. }
         | Command::Queue { .. }
         | Command::Verbose { .. }

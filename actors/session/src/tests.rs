@@ -1,5 +1,6 @@
 //! Sessions at work: the real actors over a ledger in memory, with scripted models.
 
+mod approve;
 mod budget;
 mod command;
 mod files;

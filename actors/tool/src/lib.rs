@@ -14,10 +14,13 @@
     )
 )]
 
+pub mod approval;
 mod arguments;
 mod caller;
 pub mod exec;
 mod memory;
+pub mod policy;
+pub mod sandbox;
 mod status;
 mod time;
 pub mod web;

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use openclaw_protocol::ErrorShape;
 use openclaw_protocol::Protocol;
-use openclaw_protocol::Scope;
 use serde_json::Value;
 use serde_json::json;
 use tokio::sync::watch;
@@ -13,8 +12,7 @@ use super::Call;
 use super::Outcome;
 use crate::approval::ApprovalError;
 use crate::approval::Question;
-use crate::hub::Audience;
-use crate::hub::Broadcast;
+use crate::approval::announce;
 use crate::services::now_ms;
 
 /// How long an answer is waited for unless told otherwise.
@@ -58,7 +56,11 @@ pub(super) fn request(call: Call) -> Outcome {
         let asked = call.services.approvals.ask(question).await;
         let ((question, mut waiting), is_new) = asked.map_err(|error| refused(error, &call))?;
         if is_new {
-            announce(&call, "exec.approval.requested", question.value());
+            announce(
+                &call.services.hub,
+                "exec.approval.requested",
+                question.value(),
+            );
         }
         if call.flag("twoPhase") == Some(true) {
             (call.early)(json!({
@@ -107,7 +109,7 @@ async fn decide(call: &Call) -> Result<Value, ErrorShape> {
     {
         payload.insert("request".to_owned(), question.request);
     }
-    announce(call, "exec.approval.resolved", payload);
+    announce(&call.services.hub, "exec.approval.resolved", payload);
     Ok(json!({ "ok": true }))
 }
 
@@ -133,14 +135,6 @@ pub(super) fn wait(call: Call) -> Outcome {
     Outcome::within(left + Duration::from_secs(5), async move {
         Ok(decision(&question, &mut waiting).await)
     })
-}
-
-fn announce(call: &Call, name: &'static str, payload: Value) {
-    call.services.hub.broadcast(&Broadcast {
-        payload,
-        is_stale_soon: true,
-        ..Broadcast::to(Audience::Holders(Scope::Approvals), name)
-    });
 }
 
 fn refused(error: ApprovalError, call: &Call) -> ErrorShape {

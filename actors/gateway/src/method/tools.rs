@@ -11,12 +11,15 @@ use openclaw_tool::Caller;
 use openclaw_tool::Entry;
 use openclaw_tool::SessionKind;
 use openclaw_tool::ToolCall;
+use openclaw_tool::policy;
+use openclaw_tool::policy::Policy;
 use serde_json::Value;
 use serde_json::json;
 
 use super::Call;
 use super::Outcome;
 use super::run;
+use crate::explain::explain;
 
 /// What a tool's own deadline may at most be here.
 const LONGEST: Duration = Duration::from_secs(600);
@@ -30,23 +33,60 @@ pub(super) fn catalog(call: Call) -> Outcome {
         .toolbox
         .specs()
         .iter()
-        .map(|spec| {
-            json!({
-                "id": spec.name,
-                "label": spec.name,
-                "description": spec.description,
-                "source": "core",
-                "defaultProfiles": ["minimal", "coding", "messaging", "full"],
-            })
-        })
+        .map(|spec| entry(&spec.name, &spec.description))
         .collect();
     let group = json!({ "id": "core", "label": "Core", "source": "core", "tools": tools });
     Outcome::now(Ok(json!({
         "agentId": agent,
-        "profile": "full",
-        "profiles": [{ "id": "full", "label": "Full" }],
+        "profile": config.tools.or_default().profile.unwrap_or_else(|| "full".to_owned()),
+        "profiles": [
+            { "id": "minimal", "label": "Minimal" },
+            { "id": "coding", "label": "Coding" },
+            { "id": "messaging", "label": "Messaging" },
+            { "id": "full", "label": "Full" },
+        ],
         "groups": [group],
     })))
+}
+
+/// What a session may use, as whoever asks.
+pub(super) fn effective(call: Call) -> Outcome {
+    let answer = run::session(&call, call.text("sessionKey").unwrap_or_default()).map(|session| {
+        let services = &call.services;
+        let config = services.configuration();
+        let is_owner = call.principal.scopes.allows(Scope::Admin);
+        let told = explain(&config, &services.toolbox, &session, is_owner);
+        let verdicts = told.get("tools").and_then(Value::as_array);
+        let (allowed, refused): (Vec<Value>, Vec<Value>) = verdicts
+            .into_iter()
+            .flatten()
+            .filter(|tool| tool.get("isThere") == Some(&Value::Bool(true)))
+            .cloned()
+            .partition(|tool| tool.get("allowed") == Some(&Value::Bool(true)));
+        let tools = allowed.iter().filter_map(|tool| {
+            let name = tool.get("tool")?.as_str()?;
+            let spec = services.toolbox.get(name)?.spec();
+            Some(entry(&spec.name, &spec.description))
+        });
+        json!({
+            "agentId": session.agent(),
+            "profile": config.tools.or_default().profile.unwrap_or_else(|| "full".to_owned()),
+            "groups": [{ "id": "core", "label": "Core", "source": "core", "tools": tools.collect::<Vec<_>>() }],
+            "refused": refused,
+            "sandbox": told.get("sandbox"),
+        })
+    });
+    Outcome::now(answer)
+}
+
+fn entry(name: &str, description: &str) -> Value {
+    json!({
+        "id": name,
+        "label": name,
+        "description": description,
+        "source": "core",
+        "defaultProfiles": policy::profiles(name),
+    })
 }
 
 pub(super) fn invoke(call: Call) -> Outcome {
@@ -71,7 +111,7 @@ pub(super) fn invoke(call: Call) -> Outcome {
         let agent = agent.ok_or_else(|| ErrorShape::invalid("unknown agent id"))?;
         let configured = agent.workspace.as_deref();
         let key = call.text("idempotencyKey").map(str::to_owned);
-        let running = tool.run(ToolCall {
+        let asked = ToolCall {
             name: name.clone(),
             arguments: call
                 .params
@@ -88,7 +128,13 @@ pub(super) fn invoke(call: Call) -> Outcome {
             agent: agent.id.clone(),
             caller: caller(&call, &session),
             session,
-        });
+        };
+        let policy = Policy::new(config.tree.clone(), services.toolbox.clone());
+        if let Some(message) = policy.refusal(&asked) {
+            let error = json!({ "code": "forbidden", "message": message });
+            return Ok(json!({ "ok": false, "toolName": name, "error": error }));
+        }
+        let running = tool.run(asked);
         let deadline = tool.deadline().min(LONGEST);
         let Ok(outcome) = tokio::time::timeout(deadline, running).await else {
             let message = format!("{name} took longer than {} s", deadline.as_secs());

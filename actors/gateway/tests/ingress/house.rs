@@ -238,6 +238,19 @@ impl House {
         let current = now.clone();
         let events: Arc<dyn Events> = Arc::new(hub.clone());
         let workspace = paths.clone();
+        let desk = {
+            let current = now.clone();
+            openclaw_gateway::exec_desk::HouseDesk {
+                approvals: openclaw_gateway::approval::ApprovalDesk::open(ledger.clone(), 0),
+                rules: openclaw_gateway::state_file::StateFile::new(
+                    paths.state_dir.join("exec-approvals.json"),
+                ),
+                config: Arc::new(move || Arc::clone(&current.borrow().config)),
+                hub: hub.clone(),
+                ledger: ledger.clone(),
+                directory: directory.clone(),
+            }
+        };
         let deps = Arc::new(Deps {
             ledger: ledger.clone(),
             directory: directory.clone(),
@@ -252,6 +265,7 @@ impl House {
                 }),
             },
             typing: TypingBoard::default(),
+            desk: Arc::new(desk.clone()),
             shared: Shared::new(),
         });
         let catalogue = Arc::new(Catalogue::build(&openclaw_provider::catalogue::Inputs {
@@ -271,6 +285,8 @@ impl House {
                 port: Some(0),
                 ..Overrides::default()
             },
+            approvals: desk.approvals.clone(),
+            exec_rules: desk.rules.clone(),
             paths,
             environment: Environment::default(),
             intake: Intake::new(ledger.clone(), directory.clone()),

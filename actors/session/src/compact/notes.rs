@@ -178,6 +178,9 @@ async fn run(
         session: wish.key.clone(),
         caller: wish.caller.clone(),
     };
+    if let Some(why) = deps.policy().refusal(&call) {
+        return ToolOutcome::error(why);
+    }
     let ended = tokio::time::timeout(tool.deadline(), tool.run(call)).await;
     ended.unwrap_or_else(|_| ToolOutcome::error("it took too long"))
 }

@@ -14,6 +14,8 @@ impl Session {
             None => true,
             Some(Command::Reset { rest }) => !rest.is_empty(),
             Some(Command::Compact { .. }) => true,
+            // From whoever may not answer it, it is text like any other.
+            Some(Command::Approve { .. }) => !approve::may(self.deps(), row),
             Some(_) => false,
         }
     }

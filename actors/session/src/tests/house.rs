@@ -15,6 +15,7 @@ use openclaw_ledger::OutboxFilter;
 use openclaw_protocol::Inbound;
 use openclaw_protocol::ModelRef;
 use openclaw_protocol::Route;
+use openclaw_protocol::Sender;
 use openclaw_protocol::SessionKey;
 use openclaw_protocol::StopReason;
 use openclaw_protocol::ToolSpec;
@@ -38,6 +39,8 @@ use openclaw_tool::Toolbox;
 use serde_json::Value;
 use serde_json::json;
 use tokio::sync::watch;
+
+use super::approve::Said;
 
 use crate::Deps;
 use crate::Events;
@@ -317,6 +320,7 @@ pub(super) struct Plan {
     pub(super) dir: Arc<tempfile::TempDir>,
     pub(super) toolbox: Toolbox,
     pub(super) config: Config,
+    pub(super) desk: Said,
 }
 
 impl Default for Plan {
@@ -330,6 +334,7 @@ impl Default for Plan {
             dir: Arc::new(tempfile::tempdir().unwrap()),
             toolbox: Toolbox::empty(),
             config,
+            desk: Said::default(),
         }
     }
 }
@@ -359,6 +364,7 @@ impl Plan {
                 workspace: Arc::new(move |_, _, _| workspace.clone()),
             },
             typing: TypingBoard::default(),
+            desk: Arc::new(self.desk),
             shared: Shared::new(),
         });
         let children = vec![router_spec(deps.clone()), sessions_spec(deps.clone())];
@@ -412,6 +418,14 @@ impl House {
     }
 
     pub(super) async fn hear_as(&self, key: &SessionKey, run: &str, text: &str) {
+        self.take(key, None, run, text).await;
+    }
+
+    pub(super) async fn hear_from(&self, sender: Option<Sender>, run: &str, text: &str) {
+        self.take(&key(), sender, run, text).await;
+    }
+
+    async fn take(&self, key: &SessionKey, sender: Option<Sender>, run: &str, text: &str) {
         let row = NewInbound {
             session: key.clone(),
             source: "telegram/home".to_owned(),
@@ -419,6 +433,7 @@ impl House {
             run_id: run.into(),
             body: Inbound {
                 text: text.to_owned(),
+                sender,
                 deliver: true,
                 timestamp_ms: 1_771_147_800_000,
                 ..Inbound::default()

@@ -66,6 +66,13 @@ impl Turn {
             session: row.session.clone(),
             caller: self.caller(),
         };
+        // Asked for at the beginning of the turn, and again now: the rules may have changed, and a model may call what
+        // it was not told of.
+        if let Some(why) = self.args.deps.policy().refusal(&request) {
+            let result = result(&call, vec![Content::text(why)], true);
+            self.on_tool_ended_now(k, result, ctx);
+            return;
+        }
         let task = Task::new(format!("tool/{k}"))
             .kind("tool")
             .deadline(tool.deadline().min(self.left()));

@@ -1,0 +1,107 @@
+//! Whether a program may be started: the rules, the decision, and the wait for a person's word.
+//!
+//! The decision is made on the same [`Launch`](crate::exec::Launch) that is executed. What can't be read for certain is
+//! asked for; no answer is a no.
+
+mod decide;
+mod gate;
+mod line;
+mod program;
+mod rules;
+mod variable;
+
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use openclaw_protocol::AgentId;
+use openclaw_protocol::Route;
+use openclaw_protocol::config::Tree;
+use openclaw_runtime::BoxFuture;
+use serde_json::Value;
+
+pub use self::decide::Disk;
+pub use self::decide::Question;
+pub use self::decide::Word;
+pub use self::decide::decide;
+pub use self::gate::ExecGate;
+pub use self::rules::Ask;
+pub use self::rules::Rules;
+pub use self::rules::Security;
+pub use self::variable::is_forbidden as is_forbidden_variable;
+
+/// A question to a person.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Request {
+    /// Names the question: who asks comes back to it under the same name after a restart.
+    pub id: String,
+    /// What is to be allowed, as people and clients see it.
+    pub facts: Value,
+    /// The chat the turn came from, which is told of it.
+    pub reply: Option<Route>,
+    /// Nobody else reads there.
+    pub is_private: bool,
+    /// How long an answer is waited for.
+    pub wait: Duration,
+}
+
+/// A person's word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decision {
+    /// This time.
+    AllowOnce,
+    /// From now on.
+    AllowAlways,
+    /// No.
+    Deny,
+}
+
+/// Who keeps the rules and asks people: the gateway.
+pub trait Desk: Send + Sync {
+    /// The configuration as it is now.
+    fn config(&self) -> Tree;
+
+    /// The approvals file; none if there is none.
+    fn file(&self) -> BoxFuture<'static, Result<Option<Value>, String>>;
+
+    /// Puts programs on an agent's list in that file.
+    fn allow(
+        &self,
+        agent: &AgentId,
+        programs: Vec<String>,
+    ) -> BoxFuture<'static, Result<(), String>>;
+
+    /// Asks, and waits; none when nobody answered in time. A question that was answered while nobody waited counts
+    /// once.
+    fn ask(&self, request: Request) -> BoxFuture<'static, Result<Option<Decision>, String>>;
+
+    /// Answers a question for somebody who may; what was asked, or why the answer doesn't count.
+    fn resolve(
+        &self,
+        id: &str,
+        decision: Decision,
+        by: &str,
+    ) -> BoxFuture<'static, Result<Value, String>>;
+}
+
+impl Decision {
+    /// The word on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::AllowOnce => "allow-once",
+            Self::AllowAlways => "allow-always",
+            Self::Deny => "deny",
+        }
+    }
+
+    /// The decision of a word on the wire.
+    pub fn parse(word: &str) -> Option<Self> {
+        match word {
+            "allow-once" => Some(Self::AllowOnce),
+            "allow-always" => Some(Self::AllowAlways),
+            "deny" => Some(Self::Deny),
+            _ => None,
+        }
+    }
+}

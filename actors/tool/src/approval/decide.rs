@@ -1,0 +1,154 @@
+//! The decision on one launch. Pure: what is on the disk is looked up through [`Disk`].
+
+use std::path::Path;
+use std::path::PathBuf;
+
+use super::line;
+use super::program::is_runner;
+use super::program::is_safe_call;
+use super::rules::Ask;
+use super::rules::Rules;
+use super::rules::Security;
+use super::variable;
+use crate::exec::Launch;
+use crate::exec::resolve;
+
+/// What the decision has to know of the disk.
+pub trait Disk {
+    /// Whether there is a program at a path.
+    fn is_program(&self, path: &Path) -> bool;
+
+    /// Where a path leads, through all links.
+    fn real(&self, path: &Path) -> Option<PathBuf>;
+}
+
+/// What comes of a launch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Word {
+    /// It runs.
+    Run,
+    /// A person is asked.
+    Ask(Question),
+    /// It doesn't run; the text is for the model.
+    Refuse(String),
+}
+
+/// What a person has to know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Question {
+    /// Why it is asked.
+    pub why: String,
+    /// The programs it starts, by their resolved paths, as far as that is known.
+    pub programs: Vec<PathBuf>,
+    /// Those that can be put on the list; none when one of them must be asked about each time.
+    pub listable: Vec<String>,
+    /// The list allows it already.
+    pub is_listed: bool,
+}
+
+/// Decides.
+pub fn decide(rules: &Rules, launch: &Launch, disk: &dyn Disk) -> Word {
+    if let Some(name) = variable::offending(launch.env.keys()) {
+        return Word::Refuse(format!(
+            "the variable {name:?} may not be set: it changes what a program does"
+        ));
+    }
+    if !launch.program().is_absolute() {
+        return Word::Refuse("the program's path is not known".to_owned());
+    }
+    if rules.security == Security::Deny {
+        return Word::Refuse("running programs is switched off here: tools.exec.security or the approvals file says \"deny\"".to_owned());
+    }
+    let read = read(rules, launch, disk);
+    let why = match (&read.miss, rules.ask) {
+        (_, Ask::Always) => "every command is asked about".to_owned(),
+        (None, _) => return Word::Run,
+        _ if rules.security == Security::Full => return Word::Run,
+        (Some(miss), Ask::Off) => {
+            return Word::Refuse(format!(
+                "{miss}, and nobody is asked (tools.exec.ask is \"off\")"
+            ));
+        }
+        (Some(miss), Ask::OnMiss) => miss.clone(),
+    };
+    Word::Ask(Question {
+        why,
+        is_listed: read.miss.is_none(),
+        programs: read.programs,
+        listable: read.listable,
+    })
+}
+
+#[derive(Default)]
+struct Read {
+    programs: Vec<PathBuf>,
+    listable: Vec<String>,
+    miss: Option<String>,
+}
+
+/// What a launch starts, and what of it is not allowed by itself.
+fn read(rules: &Rules, launch: &Launch, disk: &dyn Disk) -> Read {
+    let mut read = Read::default();
+    if launch.argv.iter().any(|word| word.chars().any(is_unseen)) {
+        read.programs.extend(disk.real(launch.program()));
+        read.miss = Some("it holds characters that can't be seen".to_owned());
+        return read;
+    }
+    let commands = match launch.script() {
+        Some(script) => line::commands(script),
+        None => Some(vec![launch.argv.clone()]),
+    };
+    let Some(commands) = commands else {
+        read.programs.extend(disk.real(launch.program()));
+        read.miss = Some("it is more than a chain of plain commands".to_owned());
+        return read;
+    };
+    let search: Vec<PathBuf> = launch
+        .env
+        .get("PATH")
+        .into_iter()
+        .flat_map(std::env::split_paths)
+        .collect();
+    let mut is_listable = true;
+    for command in &commands {
+        let Some((name, arguments)) = command.split_first() else {
+            continue;
+        };
+        let found = resolve(name, &search, &launch.cwd, |path| disk.is_program(path));
+        let located = found.and_then(|found| disk.real(&found).map(|real| (found, real)));
+        let Some((found, real)) = located else {
+            is_listable = false;
+            read.miss
+                .get_or_insert_with(|| format!("\"{name}\" is no program that is found"));
+            continue;
+        };
+        read.programs.push(real.clone());
+        if is_safe_call(&found, &real, &rules.safe, arguments) {
+            continue;
+        }
+        if is_runner(&found) || is_runner(&real) {
+            is_listable = false;
+            read.miss = Some(format!(
+                "\"{name}\" runs what it is told, so it is asked about each time"
+            ));
+        } else if !rules.lists(&real) {
+            read.listable.extend(real.to_str().map(str::to_owned));
+            read.miss
+                .get_or_insert_with(|| format!("{} is not on the list", real.display()));
+        }
+    }
+    if !is_listable {
+        read.listable.clear();
+    }
+    read
+}
+
+/// Whether a letter shows nothing or changes how others are shown: spaces that aren't the usual one, controls, marks of
+/// direction, letters without width.
+fn is_unseen(letter: char) -> bool {
+    let is_space = letter.is_whitespace() && letter != ' ';
+    is_space
+        || letter.is_control()
+        || matches!(letter, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}' | '\u{3164}' | '\u{ffa0}')
+}

@@ -1,0 +1,233 @@
+//! The gate before a program is started: decides, asks a person where that is needed, and waits for the answer.
+
+use std::fmt;
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use openclaw_runtime::BoxFuture;
+use serde_json::Value;
+use serde_json::json;
+use sha2::Digest;
+use sha2::Sha256;
+
+use super::Decision;
+use super::Desk;
+use super::Request;
+use super::decide;
+use super::decide::Disk;
+use super::decide::Question;
+use super::decide::Word;
+use super::rules::Rules;
+use super::rules::Security;
+use crate::SessionKind;
+use crate::ToolCall;
+use crate::exec::Gate;
+use crate::exec::Launch;
+
+/// How long an answer is waited for; as long as existing clients show a question.
+const WAIT: Duration = Duration::from_secs(120);
+
+/// Decides on launches. Cheap to clone.
+#[derive(Clone)]
+pub struct ExecGate {
+    desk: Arc<dyn Desk>,
+    home: Option<Arc<Path>>,
+    wait: Duration,
+}
+
+impl ExecGate {
+    /// A gate that asks at this desk. `home` is what `~` stands for in the approvals file.
+    pub fn new(desk: Arc<dyn Desk>, home: Option<&Path>) -> Self {
+        Self {
+            desk,
+            home: home.map(Arc::from),
+            wait: WAIT,
+        }
+    }
+
+    /// Waits so long for an answer.
+    #[must_use]
+    pub fn waiting(mut self, wait: Duration) -> Self {
+        self.wait = wait;
+        self
+    }
+
+    async fn pass(self, launch: Launch, call: ToolCall) -> Result<Launch, String> {
+        let rules = self.rules(&call).await?;
+        let (word, launch) = blocking(move || (decide(&rules, &launch, &RealDisk), launch)).await?;
+        let question = match word {
+            Word::Run => return Ok(launch),
+            Word::Refuse(why) => return Err(why),
+            Word::Ask(question) => question,
+        };
+        let programs = question.programs.clone();
+        let before = blocking(move || stamps(&programs)).await?;
+        let request = Request {
+            id: name(&launch, &call),
+            facts: facts(&launch, &call, &question),
+            reply: call.caller.reply.clone(),
+            is_private: matches!(call.caller.session, SessionKind::Main | SessionKind::Direct),
+            wait: self.wait,
+        };
+        let id = request.id.clone();
+        let decision = self.desk.ask(request).await?;
+        // The world may have changed while a person thought: the rules, and the programs themselves.
+        let rules = self.rules(&call).await?;
+        if rules.security == Security::Deny {
+            return Err("running programs was switched off meanwhile".to_owned());
+        }
+        let programs = question.programs.clone();
+        if blocking(move || stamps(&programs)).await? != before {
+            return Err("the program was changed after it was asked about; ask again".to_owned());
+        }
+        match decision {
+            Some(Decision::AllowOnce) => Ok(launch),
+            Some(Decision::AllowAlways) => {
+                if !question.listable.is_empty() {
+                    self.desk.allow(&call.agent, question.listable).await?;
+                }
+                Ok(launch)
+            }
+            Some(Decision::Deny) => Err(format!(
+                "a person refused this command ({id}); don't try it in another form"
+            )),
+            None if question.is_listed && rules.fallback != Security::Deny => Ok(launch),
+            None => Err(format!(
+                "nobody allowed this command in time ({id}), so it was not run; say what you wanted to do and why"
+            )),
+        }
+    }
+
+    async fn rules(&self, call: &ToolCall) -> Result<Rules, String> {
+        let file = self.desk.file().await?;
+        Ok(Rules::of(
+            &self.desk.config().value(),
+            file.as_ref(),
+            &call.agent,
+            self.home.as_deref(),
+        ))
+    }
+}
+
+impl Gate for ExecGate {
+    fn check(
+        &self,
+        launch: &Launch,
+        call: &ToolCall,
+    ) -> BoxFuture<'static, Result<Launch, String>> {
+        Box::pin(self.clone().pass(launch.clone(), call.clone()))
+    }
+}
+
+impl fmt::Debug for ExecGate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ExecGate").finish_non_exhaustive()
+    }
+}
+
+/// The disk as it is.
+struct RealDisk;
+
+impl Disk for RealDisk {
+    fn is_program(&self, path: &Path) -> bool {
+        let found = std::fs::metadata(path);
+        found.is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
+    }
+
+    fn real(&self, path: &Path) -> Option<PathBuf> {
+        std::fs::canonicalize(path).ok()
+    }
+}
+
+/// What tells that a file is still the same: nobody can set the time of its last change.
+fn stamps(programs: &[PathBuf]) -> Vec<Option<(u64, u64, u64, i64, i64)>> {
+    let stamp = |path: &PathBuf| {
+        let found = std::fs::metadata(path).ok()?;
+        Some((
+            found.dev(),
+            found.ino(),
+            found.len(),
+            found.ctime(),
+            found.ctime_nsec(),
+        ))
+    };
+    programs.iter().map(stamp).collect()
+}
+
+/// The question's name: the same for the same launch of the same turn, so that an answer that came while the gateway
+/// was down still counts, and for nothing else.
+fn name(launch: &Launch, call: &ToolCall) -> String {
+    let turn = call
+        .key
+        .rsplit_once('/')
+        .map_or(call.key.as_str(), |(turn, _)| turn);
+    let bound = json!([
+        turn,
+        call.agent,
+        call.session,
+        launch.argv,
+        launch.cwd,
+        launch.env,
+        launch.pty
+    ]);
+    let digest = Sha256::digest(bound.to_string().as_bytes());
+    digest
+        .iter()
+        .take(6)
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+fn facts(launch: &Launch, call: &ToolCall, question: &Question) -> Value {
+    let reply = call.caller.reply.as_ref();
+    let resolved = question.programs.first();
+    json!({
+        "command": shown(launch),
+        "commandArgv": launch.argv,
+        "cwd": launch.cwd,
+        "host": "gateway",
+        "security": Value::Null,
+        "ask": Value::Null,
+        "agentId": call.agent,
+        "resolvedPath": resolved,
+        "sessionKey": call.session,
+        "warningText": question.why,
+        "canBeListed": !question.listable.is_empty(),
+        "turnSourceChannel": reply.map(|reply| &reply.channel),
+        "turnSourceTo": reply.map(|reply| &reply.to),
+        "turnSourceAccountId": reply.map(|reply| &reply.account),
+    })
+}
+
+/// The command as a person reads it: a script as it is, an argument list with what would mislead escaped.
+fn shown(launch: &Launch) -> String {
+    let plain = |word: &String| {
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c);
+        match !word.is_empty() && word.chars().all(is_plain) {
+            true => word.clone(),
+            false => format!("{word:?}"),
+        }
+    };
+    match launch.script() {
+        Some(script)
+            if script
+                .chars()
+                .all(|c| c == '\n' || c == '\t' || !c.is_control())
+                && script.is_ascii() =>
+        {
+            script.to_owned()
+        }
+        _ => launch.argv.iter().map(plain).collect::<Vec<_>>().join(" "),
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, String> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| format!("the command could not be looked at: {error}"))
+}
