@@ -130,7 +130,7 @@ fn waiting(open: &Value, terminal: &Terminal) -> String {
 fn rules(rules: &Value, terminal: &Terminal) -> String {
     let mut lines = vec![format!("File: {}", string(rules, "path"))];
     if rules.get("exists") != Some(&json!(true)) {
-        lines.push("There is none yet: every command is denied.".to_owned());
+        lines.push("There is none yet: what tools.exec says holds alone.".to_owned());
         return lines.join("\n");
     }
     let file = rules.get("file").unwrap_or(&Value::Null);

@@ -1,11 +1,16 @@
 //! `sandbox`: what sessions may do, and what stands around them.
 
+use std::path::Path;
+use std::path::PathBuf;
+
 use clap::Subcommand;
 use openclaw_gateway::explain::explain;
 use openclaw_protocol::AgentId;
 use openclaw_protocol::SessionKey;
 use openclaw_protocol::key::KeyError;
 use openclaw_tool::Toolbox;
+use openclaw_tool::sandbox::Scope;
+use openclaw_tool::sandbox::name_of;
 use serde_json::Value;
 
 use super::health::string;
@@ -37,14 +42,41 @@ enum SandboxCommand {
         #[arg(long)]
         stranger: bool,
     },
+    /// List the sandboxes that keep files.
+    List,
+    /// Throw a sandbox's files away; the next program that runs in it finds it empty.
+    #[command(group = clap::ArgGroup::new("which").required(true))]
+    Recreate {
+        /// All of them.
+        #[arg(long, group = "which")]
+        all: bool,
+        /// That of this session.
+        #[arg(long, value_name = "key", group = "which")]
+        session: Option<String>,
+        /// That of this agent.
+        #[arg(long, value_name = "id", group = "which")]
+        agent: Option<String>,
+        /// Don't ask first; it never does.
+        #[arg(long)]
+        force: bool,
+    },
 }
 
 pub(crate) fn run(args: &SandboxArgs, shell: &Shell) -> CommandResult {
-    let SandboxCommand::Explain {
-        agent,
-        session,
-        stranger,
-    } = &args.command;
+    let (agent, session, stranger) = match &args.command {
+        SandboxCommand::Explain {
+            agent,
+            session,
+            stranger,
+        } => (agent, session, stranger),
+        SandboxCommand::List => return list(shell),
+        SandboxCommand::Recreate {
+            session,
+            agent,
+            all,
+            ..
+        } => return recreate(session.as_deref(), agent.as_deref(), *all, shell),
+    };
     let config = &shell.config()?.config;
     let invalid = |error: KeyError| CommandError::new(Kind::Usage, error.to_string());
     let agent = match agent {
@@ -60,6 +92,85 @@ pub(crate) fn run(args: &SandboxArgs, shell: &Shell) -> CommandResult {
         .terminal
         .show(&told, |terminal| render(&told, terminal))?;
     Ok(())
+}
+
+/// The sandboxes' folders by name, with when each was last changed.
+fn folders(shell: &Shell) -> CommandResult<Vec<(String, PathBuf)>> {
+    let folder = shell.paths()?.state_dir.join("sandboxes");
+    let entries = match std::fs::read_dir(&folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(unreadable(&folder, &error)),
+    };
+    let mut found: Vec<(String, PathBuf)> = entries
+        .filter_map(Result::ok)
+        .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
+        .map(|entry| {
+            (
+                entry.file_name().to_string_lossy().into_owned(),
+                entry.path(),
+            )
+        })
+        .collect();
+    found.sort();
+    Ok(found)
+}
+
+fn list(shell: &Shell) -> CommandResult {
+    let found = folders(shell)?;
+    let told: Value = found
+        .iter()
+        .map(|(name, path)| serde_json::json!({ "name": name, "path": path }))
+        .collect();
+    shell.terminal.show(&told, |terminal| {
+        if found.is_empty() {
+            return "There is none.".to_owned();
+        }
+        let mut table = Table::new(&["SANDBOX", "FILES"]);
+        for (name, path) in &found {
+            table.row(vec![
+                (Tone::Strong, name.clone()),
+                (Tone::Muted, path.display().to_string()),
+            ]);
+        }
+        table.render(terminal)
+    })?;
+    Ok(())
+}
+
+fn recreate(session: Option<&str>, agent: Option<&str>, all: bool, shell: &Shell) -> CommandResult {
+    let invalid = |error: KeyError| CommandError::new(Kind::Usage, error.to_string());
+    let default = shell.config()?.config.agents.default_id();
+    let wanted = match (session, agent) {
+        (Some(key), _) => {
+            let key = SessionKey::expand(key, &default).map_err(invalid)?;
+            Some(name_of(Scope::Session, &key))
+        }
+        (None, Some(agent)) => {
+            let agent = AgentId::parse(agent).map_err(invalid)?;
+            Some(name_of(Scope::Agent, &SessionKey::main(&agent)))
+        }
+        (None, None) => None,
+    };
+    let mut gone = Vec::new();
+    for (name, path) in folders(shell)? {
+        if all || wanted.as_ref() == Some(&name) {
+            std::fs::remove_dir_all(&path).map_err(|error| unreadable(&path, &error))?;
+            gone.push(name);
+        }
+    }
+    let told = serde_json::json!({ "removed": gone });
+    shell
+        .terminal
+        .show(&told, |terminal| match gone.is_empty() {
+            true => "There was none.".to_owned(),
+            false => terminal.paint(Tone::Good, &format!("thrown away: {}", gone.join(", "))),
+        })?;
+    Ok(())
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> CommandError {
+    CommandError::new(Kind::Io, format!("{}: {error}", path.display()))
 }
 
 fn render(told: &Value, terminal: &Terminal) -> String {

@@ -225,17 +225,17 @@ impl Session {
         self.activity += 1;
         self.heard = Instant::now();
         if let Some(live) = &self.live {
-            let rows = self.open_rows();
-            if last_stop(&rows).is_some_and(|stop| stop > live.row.seq) {
+            let (rows, begun) = (self.open_rows(), live.row.seq);
+            if last_stop(&rows).is_some_and(|stop| stop > begun) {
                 self.abort_live("stop");
             } else {
                 self.beside_a_turn(&rows, ctx);
             }
             // What runs may wait for just this answer, so it counts before its turn comes.
-            let begun = live.row.seq;
             for row in rows.iter().filter(|row| row.seq > begun) {
                 if let Some(answering) = approve::answer(self.deps(), row) {
-                    let task = Task::new(format!("approve/{}", row.seq)).kind("approve");
+                    let task =
+                        Task::new(format!("approve/{}/{}", row.seq, self.activity)).kind("approve");
                     ctx.task(task, answering, |_| SessionMail::Answered);
                 }
             }

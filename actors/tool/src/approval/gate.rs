@@ -27,6 +27,8 @@ use crate::SessionKind;
 use crate::ToolCall;
 use crate::exec::Gate;
 use crate::exec::Launch;
+use crate::sandbox::Sandboxes;
+use crate::sandbox::Setting;
 
 /// How long an answer is waited for; as long as existing clients show a question.
 const WAIT: Duration = Duration::from_secs(120);
@@ -36,15 +38,18 @@ const WAIT: Duration = Duration::from_secs(120);
 pub struct ExecGate {
     desk: Arc<dyn Desk>,
     home: Option<Arc<Path>>,
+    sandboxes: Sandboxes,
     wait: Duration,
 }
 
 impl ExecGate {
-    /// A gate that asks at this desk. `home` is what `~` stands for in the approvals file.
-    pub fn new(desk: Arc<dyn Desk>, home: Option<&Path>) -> Self {
+    /// A gate that asks at this desk, and starts what a sandboxed session runs within these walls. `home` is what `~`
+    /// stands for in the approvals file.
+    pub fn new(desk: Arc<dyn Desk>, home: Option<&Path>, sandboxes: Sandboxes) -> Self {
         Self {
             desk,
             home: home.map(Arc::from),
+            sandboxes,
             wait: WAIT,
         }
     }
@@ -58,6 +63,19 @@ impl ExecGate {
 
     async fn pass(self, launch: Launch, call: ToolCall) -> Result<Launch, String> {
         let rules = self.rules(&call).await?;
+        let setting = Setting::of(self.desk.config().value(), &call.agent);
+        if setting.covers(&call.session) {
+            // Walls stand in for a person's word, but not for a switch that is off.
+            if rules.security == Security::Deny {
+                return Err("running programs is switched off here".to_owned());
+            }
+            let (sandboxes, walled) = (self.sandboxes.clone(), launch);
+            let around = move || sandboxes.around(&walled, setting, &call.session, &call.workspace);
+            let around = blocking(around).await?;
+            return around.map_err(|why| {
+                format!("this session is sandboxed, and no sandbox works here: {why}")
+            });
+        }
         let (word, launch) = blocking(move || (decide(&rules, &launch, &RealDisk), launch)).await?;
         let question = match word {
             Word::Run => return Ok(launch),

@@ -15,6 +15,8 @@ use crate::ToolCall;
 use crate::exec::Gate;
 use crate::exec::Launch;
 use crate::exec::argv;
+use crate::sandbox::Bubblewrap;
+use crate::sandbox::Sandboxes;
 
 /// A disk on which every name in these folders is a program.
 struct Folders;
@@ -253,13 +255,14 @@ struct Ready {
     asked: Mutex<Vec<Request>>,
     listed: Mutex<Vec<String>>,
     file: Mutex<Value>,
+    config: Mutex<Value>,
     /// Done while a person thinks.
     meanwhile: Mutex<Option<Box<dyn FnOnce() + Send>>>,
 }
 
 impl Desk for Ready {
     fn config(&self) -> Tree {
-        Tree::new(json!({}))
+        Tree::new(self.config.lock().unwrap().clone())
     }
 
     fn file(&self) -> BoxFuture<'static, Result<Option<Value>, String>> {
@@ -298,6 +301,13 @@ fn call(turn: &str) -> ToolCall {
     }
 }
 
+fn no_walls() -> Sandboxes {
+    Sandboxes::new(
+        "/nonexistent/sandboxes".into(),
+        Bubblewrap::at("/nonexistent/bwrap".into()),
+    )
+}
+
 /// A program of our own in a folder of its own.
 fn program() -> (tempfile::TempDir, PathBuf) {
     use std::os::unix::fs::PermissionsExt;
@@ -328,7 +338,7 @@ async fn what_is_allowed_is_what_runs_and_no_answer_is_a_no() {
         None,
     ];
     desk.decisions.lock().unwrap().extend(answers);
-    let gate = ExecGate::new(desk.clone(), None);
+    let gate = ExecGate::new(desk.clone(), None, no_walls());
     let launch = own(&path);
     assert_eq!(gate.check(&launch, &call("1")).await.unwrap(), launch);
     assert!(desk.listed.lock().unwrap().is_empty());
@@ -356,7 +366,7 @@ async fn a_question_is_bound_to_what_it_is_about() {
     let (_dir, path) = program();
     let desk = Arc::new(Ready::default());
     desk.decisions.lock().unwrap().extend([None; 6]);
-    let gate = ExecGate::new(desk.clone(), None);
+    let gate = ExecGate::new(desk.clone(), None, no_walls());
     let launch = own(&path);
     let mut others = [
         launch.clone(),
@@ -403,7 +413,7 @@ async fn a_program_that_changes_while_it_is_asked_about_does_not_run() {
         std::fs::remove_file(&changed).unwrap();
         std::fs::write(&changed, "#!/bin/false\n").unwrap();
     }));
-    let gate = ExecGate::new(desk.clone(), None);
+    let gate = ExecGate::new(desk.clone(), None, no_walls());
     let refused = gate.check(&own(&path), &call("1")).await.unwrap_err();
     assert!(refused.contains("changed"), "{refused}");
     let (_dir, path) = program();
@@ -413,4 +423,18 @@ async fn a_program_that_changes_while_it_is_asked_about_does_not_run() {
     }));
     let refused = gate.check(&own(&path), &call("1")).await.unwrap_err();
     assert!(refused.contains("switched off"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_sandboxed_session_runs_nothing_without_walls() {
+    let (_dir, path) = program();
+    let desk = Arc::new(Ready::default());
+    *desk.config.lock().unwrap() = json!({
+        "agents": { "defaults": { "sandbox": { "mode": "all" } } },
+        "tools": { "exec": { "security": "full", "ask": "off" } },
+    });
+    let gate = ExecGate::new(desk.clone(), None, no_walls());
+    let refused = gate.check(&own(&path), &call("1")).await.unwrap_err();
+    assert!(refused.contains("no sandbox works here"), "{refused}");
+    assert!(desk.asked.lock().unwrap().is_empty());
 }

@@ -91,7 +91,14 @@ pub fn is_forbidden(name: &str) -> bool {
 /// The variable of a whole environment that no program may be started with. Those of the gateway's own making, such as
 /// `PATH`, may stand in it.
 pub(super) fn offending<'a>(mut names: impl Iterator<Item = &'a String>) -> Option<&'a str> {
-    const OWN: &[&str] = &["PATH", "HOME", "SHELL", "TMPDIR", "XDG_CONFIG_HOME"];
+    const OWN: &[&str] = &[
+        "PATH",
+        "HOME",
+        "SHELL",
+        "TMPDIR",
+        "XDG_CONFIG_HOME",
+        "CARGO_HOME",
+    ];
     let found = names.find(|name| is_forbidden(name) && !OWN.contains(&name.as_str()));
     found.map(String::as_str)
 }

@@ -16,13 +16,7 @@ use crate::SessionKind;
 use crate::sandbox;
 
 /// What a sandboxed session has and has not unless told otherwise: what works inside, and nothing that reaches out.
-const SANDBOX_ALLOW: &[&str] = &[
-    "group:runtime",
-    "group:fs",
-    "group:sessions",
-    "image",
-    "current_time",
-];
+const SANDBOX_ALLOW: &[&str] = &["group:runtime", "group:sessions", "image", "current_time"];
 const SANDBOX_DENY: &[&str] = &[
     "group:ui",
     "group:nodes",
@@ -128,6 +122,13 @@ pub(super) fn layers(
     layers.extend(of_group(tree, subject));
     if sandbox::Setting::of(tree, &subject.agent).covers(&subject.session) {
         layers.push(in_sandbox(&scopes));
+        // They would work outside the walls, so no list brings them back.
+        let rule = Rule {
+            allow: None,
+            deny: Names::new(["group:fs", "group:memory"]),
+        };
+        let remedy = "it works on the host's files: use exec, which runs inside";
+        layers.push(Layer::new("sandbox", rule, remedy));
     }
     if subject.caller.session == SessionKind::SubAgent || subject.caller.entry == Entry::SubAgent {
         layers.push(of_subagent(global));

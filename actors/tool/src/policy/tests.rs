@@ -168,10 +168,25 @@ fn sandboxes_sub_agents_and_strangers_have_less() {
     let direct = subject("agent:main:telegram:direct:7", owner());
     check(tree.clone(), &main, &["exec", "cron", "browser"], &[]);
     check(
-        tree,
+        tree.clone(),
         &direct,
-        &["exec", "read"],
-        &["cron", "browser", "message", "gateway"],
+        &["exec"],
+        &[
+            "cron",
+            "browser",
+            "message",
+            "gateway",
+            "read",
+            "memory_get",
+        ],
+    );
+    let mut asking = tree;
+    asking["tools"] = json!({ "sandbox": { "tools": { "allow": ["*"], "deny": [] } } });
+    check(
+        asking,
+        &direct,
+        &["exec", "message"],
+        &["read", "write", "memory_note"],
     );
     let child = subject("agent:main:subagent:1", owner());
     check(
