@@ -35,18 +35,18 @@ const LONG: Duration = Duration::from_secs(60);
 async fn an_answer_that_came_while_nobody_waited_counts_once_after_a_restart() {
     let (dir, ledger) = (tempfile::tempdir().unwrap(), Ledger::memory());
     let before = desk(dir.path(), &ledger, json!({}));
-    let waiting = tokio::spawn(before.ask(request("a1", LONG)));
+    let mut waiting = before.ask(request("a1", LONG));
     let asked = async {
         while before.approvals.waiting(now_ms()).is_empty() {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(10), asked)
-        .await
-        .unwrap();
+    tokio::select! {
+        answer = &mut waiting => panic!("nobody answered: {answer:?}"),
+        found = tokio::time::timeout(Duration::from_secs(10), asked) => found.unwrap(),
+    }
     // The turn dies, and the process with it; the answer comes to the next one.
-    waiting.abort();
-    drop(waiting.await);
+    drop(waiting);
     drop(before);
     let after = desk(dir.path(), &ledger, json!({}));
     after

@@ -19,6 +19,8 @@ use serde_json::json;
 use tokio::sync::watch;
 
 use super::house::*;
+use crate::What;
+use crate::event::ToolEvent;
 
 /// A desk that remembers what it was told.
 #[derive(Clone)]
@@ -118,6 +120,9 @@ fn from(id: &str) -> Option<Sender> {
 async fn an_answer_counts_while_the_turn_that_asked_waits_for_it() {
     let house = house([Script::Tool("waits"), say("done")]).await;
     house.hear_from(from("42"), "first", "go").await;
+    house
+        .until(|event| matches!(event.what, What::Tool(ToolEvent::Start { .. })).then_some(()))
+        .await;
     house
         .hear_from(from("42"), "second", "/approve 1f allow-once")
         .await;

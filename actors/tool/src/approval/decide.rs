@@ -4,6 +4,7 @@ use std::path::Path;
 use std::path::PathBuf;
 
 use super::line;
+use super::program::is_known_shell;
 use super::program::is_runner;
 use super::program::is_safe_call;
 use super::rules::Ask;
@@ -94,7 +95,11 @@ fn read(rules: &Rules, launch: &Launch, disk: &dyn Disk) -> Read {
         read.miss = Some("it holds characters that can't be seen".to_owned());
         return read;
     }
-    let commands = match launch.script() {
+    let shell = launch.program();
+    let is_known = disk
+        .real(shell)
+        .is_some_and(|real| is_known_shell(shell, &real));
+    let commands = match launch.script().filter(|_| is_known) {
         Some(script) => line::commands(script),
         None => Some(vec![launch.argv.clone()]),
     };

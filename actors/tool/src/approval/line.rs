@@ -15,15 +15,21 @@ fn segments(line: &str) -> Option<Vec<&str>> {
     let mut letters = line.char_indices().peekable();
     while let Some((at, letter)) = letters.next() {
         match letter {
-            '\'' => drop(letters.find(|(_, letter)| *letter == '\'')?),
+            '\'' => {
+                letters.find(|(_, letter)| *letter == '\'')?;
+            }
             '"' => loop {
                 match letters.next()?.1 {
                     '"' => break,
-                    '\\' => drop(letters.next()?),
+                    '\\' => {
+                        letters.next()?;
+                    }
                     _ => {}
                 }
             },
-            '\\' => drop(letters.next()?),
+            '\\' => {
+                letters.next()?;
+            }
             '|' | '&' | ';' => {
                 let is_double = letters.peek().is_some_and(|(_, next)| *next == letter);
                 // `&` is a background job and `;;` belongs to a case.

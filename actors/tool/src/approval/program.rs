@@ -241,6 +241,21 @@ pub(super) fn usually_safe() -> impl Iterator<Item = &'static str> {
     SAFE.iter().map(|(name, ..)| *name)
 }
 
+/// Whether a program is a shell of the system that reads a line as the gateway does. One that lies elsewhere may be
+/// anything, and other shells read quotes in their own ways.
+pub(super) fn is_known_shell(path: &Path, real: &Path) -> bool {
+    let name = path
+        .file_name()
+        .and_then(|name| name.to_str())
+        .unwrap_or_default();
+    ["sh", "bash", "dash", "zsh"].contains(&name) && in_system(path) && in_system(real)
+}
+
+fn in_system(path: &Path) -> bool {
+    let path = path.to_str().unwrap_or_default();
+    !path.contains("/../") && SYSTEM.iter().any(|folder| path.starts_with(folder))
+}
+
 /// Whether a program runs what it is told.
 pub(super) fn is_runner(path: &Path) -> bool {
     let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
@@ -260,10 +275,6 @@ pub(super) fn is_safe_call(
     safe: &[String],
     arguments: &[String],
 ) -> bool {
-    let in_system = |path: &Path| {
-        let path = path.to_str().unwrap_or_default();
-        SYSTEM.iter().any(|folder| path.starts_with(folder))
-    };
     let name = found
         .file_name()
         .and_then(|name| name.to_str())
