@@ -13,6 +13,8 @@ use openclaw_runtime::{Directory, Root, RootExit, ShutdownReport};
 use openclaw_session::{Deps, Folders, HouseModels, Intake, Routes, Sessions, Shared};
 use openclaw_tool::Toolbox;
 use openclaw_tool::approval::Desk;
+use openclaw_tool::exec::{Exec, Process, Programs};
+use openclaw_tool::file;
 use openclaw_tool::web::{SystemNames, WebFetch, WebKeys, WebNow, WebSearch, WebSettings};
 use tokio::sync::watch;
 
@@ -26,6 +28,7 @@ use crate::hub::Hub;
 use crate::ingress;
 use crate::models::Models;
 use crate::paths::Paths;
+use crate::programs;
 use crate::services::{LogFile, Parts, Phase, Services, now_ms};
 use crate::state_file::StateFile;
 
@@ -244,7 +247,18 @@ pub(crate) fn assemble(options: &BootOptions, loaded: Arc<LoadedConfig>, ledger:
         models: models.clone(),
         ledger: ledger.clone(),
     };
-    let toolbox = with_web(Toolbox::new(Arc::new(facts)), in_force.clone());
+    let running = Programs::default();
+    let mut toolbox = Toolbox::new(Arc::new(facts))
+        .with(Arc::new(Exec::new(
+            running.clone(),
+            programs::gate(in_force.clone()),
+            programs::exec_rules(in_force.clone()),
+        )))
+        .with(Arc::new(Process::new(running.clone())));
+    for tool in file::tools(&programs::file_rules(in_force.clone(), &paths)) {
+        toolbox = toolbox.with(Arc::new(tool));
+    }
+    let toolbox = with_web(toolbox, in_force.clone());
     let approvals = ApprovalDesk::open(ledger.clone(), now_ms());
     let exec_rules = StateFile::new(paths.state_dir.join("exec-approvals.json"));
     let desk: Arc<dyn Desk> = Arc::new(HouseDesk {
@@ -314,6 +328,7 @@ pub(crate) fn assemble(options: &BootOptions, loaded: Arc<LoadedConfig>, ledger:
         sessions,
         channels,
         services,
+        programs: running,
         listening: Arc::new(watch::Sender::new(None)),
     }
 }

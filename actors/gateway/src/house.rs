@@ -14,6 +14,7 @@ use openclaw_runtime::{
     Actor, ActorPath, ChildSpec, Context, Diff, Directory, ExitError, Mail, OrderError, Task,
 };
 use openclaw_session::Deps;
+use openclaw_tool::exec::Programs;
 use tokio::sync::watch;
 
 use crate::config::{ConfigArgs, Environment, LoadedConfig};
@@ -36,6 +37,8 @@ pub(crate) struct House {
     pub(crate) sessions: Arc<Deps>,
     pub(crate) channels: ChannelDeps,
     pub(crate) services: Arc<Services>,
+    /// What runs for agents.
+    pub(crate) programs: Programs,
     /// Where the port is, once it listens.
     pub(crate) listening: Arc<watch::Sender<Option<SocketAddr>>>,
 }

@@ -30,6 +30,7 @@ pub mod node;
 mod notices;
 pub mod paths;
 pub mod presence;
+mod programs;
 pub mod services;
 pub mod state_file;
 mod tree;

@@ -20,6 +20,7 @@ use crate::ingress;
 use crate::models::ModelsActor;
 use crate::node;
 use crate::notices::Notices;
+use crate::programs;
 
 #[cfg(test)]
 mod tests;
@@ -61,6 +62,9 @@ pub(crate) fn tree(
         Notices::spec(house.clone()),
         Scheduler::spec(house.services.clone()),
         CrashKeeper::spec(house.ledger.clone()),
+        house
+            .programs
+            .spec(programs::notify(house.services.clone())),
     ]
 }
 

@@ -6,9 +6,13 @@
 //!
 //! A binary offers the guard by calling [`guard`] first thing in its `main`. Without that (in a test's process) programs
 //! are started directly: they still die with their owner, but not with the process.
+//!
+//! A [`Job`] is run to its end, or started to be listened to and talked with ([`Live`]).
 
 mod guard;
 mod leash;
+mod live;
+mod relay;
 
 use std::ffi::OsStr;
 use std::ffi::OsString;
@@ -25,7 +29,12 @@ use std::time::Duration;
 
 use self::guard::NOT_STARTED;
 pub use self::guard::guard;
+pub use self::guard::guard_by;
+pub use self::guard::is_there as is_guarded;
 use self::leash::Leash;
+pub use self::live::FeedError;
+pub use self::live::Live;
+pub use self::relay::Face;
 
 #[cfg(test)]
 mod tests;
@@ -148,7 +157,11 @@ impl Job {
 
     /// Starts it. Takes a few milliseconds: not for a handler.
     pub fn start(&self) -> Result<Running, ChildError> {
-        let mut command = guard::command(&self.program);
+        self.spawn(self.command(Face::Silent))
+    }
+
+    fn command(&self, face: Face) -> Command {
+        let mut command = guard::command(&self.program, face);
         command.args(&self.arguments);
         if let Some(variables) = &self.environment {
             command
@@ -158,7 +171,7 @@ impl Job {
         if let Some(folder) = &self.folder {
             command.current_dir(folder);
         }
-        self.spawn(command)
+        command
     }
 
     fn spawn(&self, mut command: Command) -> Result<Running, ChildError> {
@@ -179,7 +192,7 @@ impl Job {
             .stderr(stderr)
             .spawn()
             .map_err(ChildError::Start)?;
-        let leash = Leash::new(&mut process);
+        let leash = Leash::new(&mut process, guard::is_there());
         let stdout = process.stdout.take();
         let (ended, end) = mpsc::sync_channel(1);
         let most = u64::try_from(self.output).unwrap_or(u64::MAX);

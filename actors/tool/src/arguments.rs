@@ -48,6 +48,25 @@ impl Arguments {
         }
     }
 
+    /// A text exactly as it was written, under the first of these names that it has.
+    pub(crate) fn exact(&self, names: &[&str]) -> Option<&str> {
+        names.iter().find_map(|name| self.0.get(name)?.as_str())
+    }
+
+    /// Whether something is so, under the first of these names that it has.
+    pub(crate) fn flag(&self, names: &[&str]) -> bool {
+        match names.iter().find_map(|name| self.0.get(name)) {
+            Some(Value::Bool(flag)) => *flag,
+            Some(Value::String(text)) => text.trim().eq_ignore_ascii_case("true"),
+            _ => false,
+        }
+    }
+
+    /// What was written under a name.
+    pub(crate) fn get(&self, name: &str) -> Option<&Value> {
+        self.0.get(name)
+    }
+
     /// A count, between bounds.
     pub fn count(&self, name: &str, usual: usize, most: usize) -> usize {
         let number = match self.0.get(name) {

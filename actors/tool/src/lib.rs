@@ -18,6 +18,7 @@ pub mod approval;
 mod arguments;
 mod caller;
 pub mod exec;
+pub mod file;
 mod memory;
 pub mod policy;
 pub mod sandbox;
@@ -167,9 +168,11 @@ impl Toolbox {
         }
     }
 
-    /// A tool by name.
+    /// A tool by name, also as models write it that learned other names: `Read`, `apply-patch`, `bash`.
     pub fn get(&self, name: &str) -> Option<&Arc<dyn Tool>> {
-        self.tools.get(name).filter(|tool| tool.is_offered())
+        let own = self.tools.get(name);
+        let own = own.or_else(|| self.tools.get(canonical(name).as_str()));
+        own.filter(|tool| tool.is_offered())
     }
 
     /// What a model is told, in a fixed order: a provider's cache depends on it.
@@ -197,8 +200,41 @@ impl Toolbox {
     }
 }
 
+/// A tool's name as it stands in the box.
+fn canonical(name: &str) -> String {
+    let name = name.trim().to_ascii_lowercase();
+    match name.as_str() {
+        "bash" | "shell" | "system.run" => "exec".to_owned(),
+        "apply-patch" => "apply_patch".to_owned(),
+        _ => name,
+    }
+}
+
 impl fmt::Debug for Toolbox {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.names()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tool_is_found_under_the_names_that_models_know() {
+        let rules: file::RulesNow = Arc::new(|_| file::FileRules::default());
+        let toolbox = file::tools(&rules)
+            .into_iter()
+            .fold(Toolbox::empty(), |toolbox, tool| {
+                toolbox.with(Arc::new(tool))
+            });
+        for (asked, name) in [
+            ("Read", "read"),
+            ("apply-patch", "apply_patch"),
+            ("Edit ", "edit"),
+        ] {
+            assert_eq!(toolbox.get(asked).unwrap().spec().name, name);
+        }
+        assert!(toolbox.get("Bash").is_none() && toolbox.get("rm").is_none());
     }
 }

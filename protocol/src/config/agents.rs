@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde::Deserializer;
 use serde_json::Value;
 
+use super::AgentTools;
 use super::Compaction;
 use super::ContextPruning;
 use super::Section;
@@ -164,6 +165,9 @@ pub struct AgentEntry {
     /// How it behaves in groups.
     #[serde(default)]
     pub group_chat: super::messages::GroupChat,
+    /// What it may do with its tools, where that is not as for all.
+    #[serde(default)]
+    pub tools: AgentTools,
 }
 
 /// How an agent presents itself.
@@ -224,6 +228,15 @@ impl Agents {
     /// first of the list, else `main`.
     pub fn default_id(&self) -> AgentId {
         self.default.clone().unwrap_or_else(AgentId::main)
+    }
+
+    /// What an agent has of its own for its tools; none if its entry can't be read.
+    pub(super) fn tools(&self, id: &AgentId) -> Option<AgentTools> {
+        let mut entries = self.list.iter().filter_map(Section::get);
+        match entries.find(|entry| entry.id == *id) {
+            Some(entry) => Some(entry.tools.clone()),
+            None => self.resolve(id).map(|_| AgentTools::default()),
+        }
     }
 
     /// Tells whether an agent of this id is in the list, or would be if its entry could be read.

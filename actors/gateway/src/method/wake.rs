@@ -61,7 +61,7 @@ pub(crate) fn line(text: &str, at_ms: i64) -> String {
 }
 
 /// Puts a line into a session; the answer goes where the session last spoke.
-pub(super) async fn tell(
+pub(crate) async fn tell(
     services: &Services,
     session: &SessionKey,
     text: &str,
