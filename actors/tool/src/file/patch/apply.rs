@@ -73,7 +73,8 @@ pub(super) fn apply(text: &str, pieces: &[Piece]) -> Result<String, ApplyError> 
     }
     made.extend(lines.get(at..).unwrap_or_default());
     let mut text = made.join(end);
-    if !text.is_empty() && !(ends_open && at < lines.len()) {
+    let stays_open = ends_open && at < lines.len();
+    if !text.is_empty() && !stays_open {
         text.push_str(end);
     }
     Ok(text)
