@@ -12,9 +12,10 @@ use openclaw_runtime::watchdog::Watchdog;
 use openclaw_runtime::{Directory, Root, RootExit, ShutdownReport};
 use openclaw_session::{Deps, Folders, HouseModels, Intake, Routes, Sessions, Shared};
 use openclaw_tool::Toolbox;
-use openclaw_tool::approval::Desk;
+use openclaw_tool::approval::{Desk, ExecGate};
 use openclaw_tool::exec::{Exec, Process, Programs};
 use openclaw_tool::file;
+use openclaw_tool::sandbox::{Bubblewrap, Sandboxes};
 use openclaw_tool::web::{SystemNames, WebFetch, WebKeys, WebNow, WebSearch, WebSettings};
 use tokio::sync::watch;
 
@@ -247,18 +248,6 @@ pub(crate) fn assemble(options: &BootOptions, loaded: Arc<LoadedConfig>, ledger:
         models: models.clone(),
         ledger: ledger.clone(),
     };
-    let running = Programs::default();
-    let mut toolbox = Toolbox::new(Arc::new(facts))
-        .with(Arc::new(Exec::new(
-            running.clone(),
-            programs::gate(in_force.clone()),
-            programs::exec_rules(in_force.clone()),
-        )))
-        .with(Arc::new(Process::new(running.clone())));
-    for tool in file::tools(&programs::file_rules(in_force.clone(), &paths)) {
-        toolbox = toolbox.with(Arc::new(tool));
-    }
-    let toolbox = with_web(toolbox, in_force.clone());
     let approvals = ApprovalDesk::open(ledger.clone(), now_ms());
     let exec_rules = StateFile::new(paths.state_dir.join("exec-approvals.json"));
     let desk: Arc<dyn Desk> = Arc::new(HouseDesk {
@@ -269,6 +258,19 @@ pub(crate) fn assemble(options: &BootOptions, loaded: Arc<LoadedConfig>, ledger:
         ledger: ledger.clone(),
         directory: directory.clone(),
     });
+    let sandboxes = Sandboxes::new(paths.state_dir.join("sandboxes"), Bubblewrap::find());
+    let gate = ExecGate::new(desk.clone(), Some(&paths.home), sandboxes);
+    let running = Programs::default();
+    let mut toolbox = with_web(Toolbox::new(Arc::new(facts)), in_force.clone())
+        .with(Arc::new(Exec::new(
+            running.clone(),
+            Arc::new(gate),
+            programs::exec_rules(in_force.clone()),
+        )))
+        .with(Arc::new(Process::new(running.clone())));
+    for tool in file::tools(&programs::file_rules(in_force.clone(), &paths)) {
+        toolbox = toolbox.with(Arc::new(tool));
+    }
     let (catalogue_of, catalogue_now) = (models.clone(), models.clone());
     let sessions = Arc::new(Deps {
         ledger: ledger.clone(),

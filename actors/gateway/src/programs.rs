@@ -4,9 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use openclaw_protocol::AgentId;
-use openclaw_tool::exec::{
-    ByConfig, ExecRules, ExecRulesNow, Gate, Notify, Security, base_environment, is_program, shell,
-};
+use openclaw_tool::exec::{ExecRules, ExecRulesNow, Notify, base_environment, is_program, shell};
 use openclaw_tool::file::{FileRules, RulesNow};
 use tokio::sync::watch;
 
@@ -53,21 +51,6 @@ pub(crate) fn exec_rules(in_force: InForce) -> ExecRulesNow {
             notify: said.notify_on_exit.unwrap_or(true),
         }
     })
-}
-
-/// What `tools.exec.security` says by itself. Without a word nothing is run.
-pub(crate) fn gate(in_force: InForce) -> Arc<dyn Gate> {
-    Arc::new(ByConfig(Arc::new(move |agent: &AgentId| {
-        let loaded = in_force.borrow().clone();
-        let Some(said) = loaded.config.exec_tools(agent) else {
-            return Security::Deny;
-        };
-        let prepend = said.path_prepend.unwrap_or_default();
-        let env = base_environment(loaded.environment.iter(), &prepend);
-        let path = env.get("PATH").map_or("", String::as_str);
-        let names = said.safe_bins.unwrap_or_default();
-        Security::of(said.security.as_deref().unwrap_or("deny"), &names, path)
-    })))
 }
 
 /// A line for a session; the answer goes where the session last spoke.

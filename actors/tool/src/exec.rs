@@ -12,17 +12,13 @@ mod process;
 mod programs;
 mod run;
 mod tool;
-mod variable;
 
 #[cfg(test)]
 mod tests;
 
 pub use self::environment::base as base_environment;
 pub use self::environment::shell;
-pub use self::gate::ByConfig;
 pub use self::gate::Gate;
-pub use self::gate::Security;
-pub use self::gate::SecurityNow;
 pub use self::launch::Launch;
 pub use self::launch::argv;
 pub use self::launch::is_shell;

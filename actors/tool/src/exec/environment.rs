@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use super::variable::is_forbidden;
+use crate::approval::is_forbidden_variable;
 
 /// The gateway's own variables that programs get. None of these ever holds a secret.
 const PASSED_ON: &[&str] = &[
@@ -86,7 +86,7 @@ pub(super) fn with(
             _ => return Err(format!("the variable {name} is not a text")),
         };
         let is_own = name.to_ascii_uppercase().starts_with("OPENCLAW");
-        if is_own || name.starts_with(|c: char| c.is_ascii_digit()) || is_forbidden(name) {
+        if is_own || name.starts_with(|c: char| c.is_ascii_digit()) || is_forbidden_variable(name) {
             return Err(format!(
                 "the variable {name:?} may not be set: it would change which program runs, or what that loads"
             ));
