@@ -1,5 +1,6 @@
 //! From a command line to a running gateway and back: config, telemetry, lock, runtime, signals, service manager.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +14,7 @@ use openclaw_gateway::gateway::Overrides;
 use openclaw_gateway::gateway::Running;
 use openclaw_protocol::Secret;
 use serde_json::json;
+use tokio::sync::watch;
 
 use crate::client::Client;
 use crate::commands::config::refused;
@@ -120,9 +122,7 @@ async fn serve(
         Err(error) => return Err(unstarted(error, port).await),
     };
     let address = running.address();
-    if let Err(error) = instance.announce(address.port()) {
-        tracing::warn!(%error, "the lock file can't be written; `gateway status` shows less");
-    }
+    announce(instance, address);
     tracing::info!(
         %address,
         version = env!("CARGO_PKG_VERSION"),
@@ -146,6 +146,7 @@ async fn serve(
             .hint("why: openclaw logs --limit 50"));
         }
         name = signals.next() => name,
+        never = follow(running.listening(), instance) => match never {},
     };
     service::stopping();
     tracing::info!(signal = name, "shutting down; the same again ends at once");
@@ -165,6 +166,29 @@ async fn serve(
         tracing::warn!(took_ms, killed = ?report.killed, "ended; some had to be killed");
     }
     Ok(())
+}
+
+/// Says in the lock file where the gateway listens.
+fn announce(instance: &Instance, address: SocketAddr) {
+    if let Err(error) = instance.announce(address.port()) {
+        tracing::warn!(%error, "the lock file can't be written; `gateway status` shows less");
+    }
+}
+
+/// Keeps the lock file true when the port changes.
+async fn follow(
+    mut listening: watch::Receiver<Option<SocketAddr>>,
+    instance: &Instance,
+) -> Infallible {
+    loop {
+        if let Some(address) = *listening.borrow_and_update() {
+            announce(instance, address);
+        }
+        // The sender lives as long as the gateway does.
+        if listening.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
 }
 
 /// Writes a first config if no secret guards the gateway yet: a generated token, nothing that is a default anyway.

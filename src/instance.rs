@@ -49,6 +49,7 @@ pub(crate) struct Holder {
 #[derive(Debug)]
 pub(crate) struct Instance {
     file: File,
+    started_at_ms: i64,
 }
 
 /// What `stop` did.
@@ -76,7 +77,11 @@ impl Instance {
             }
             std::thread::park_timeout(Duration::from_millis(5));
         }
-        let instance = Self { file };
+        let started_at_ms = crate::render::now_ms();
+        let instance = Self {
+            file,
+            started_at_ms,
+        };
         instance
             .announce(port)
             .map_err(|error| unusable(path, &error))?;
@@ -89,7 +94,7 @@ impl Instance {
         let holder = Holder {
             pid,
             port,
-            started_at_ms: crate::render::now_ms(),
+            started_at_ms: self.started_at_ms,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             birth: birth(pid),
         };

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use openclaw_support::gateway::Home;
 use openclaw_support::gateway::TOKEN;
+use openclaw_support::gateway::free_port;
+use openclaw_support::gateway::wait_until;
 use openclaw_support::model::FakeModel;
 use openclaw_support::model::KEY;
 use openclaw_support::model::Reply;
@@ -172,6 +174,29 @@ async fn a_running_gateway_is_asked_and_stopped() {
     // Without a gateway the log and the conversations are read from the files.
     assert_eq!(code(&home, &["logs", "--limit", "5"]), 0);
     assert_eq!(code(&home, &["sessions"]), 0);
+}
+
+#[tokio::test]
+async fn the_lock_names_the_port_also_after_it_changed() {
+    let home = home().config(json!({}));
+    let mut gateway = home.start("");
+    gateway.ready().await;
+    let lock = || -> Value {
+        let text = std::fs::read(home.state().join("gateway.lock")).expect("the lock");
+        serde_json::from_slice(&text).unwrap_or_default()
+    };
+    let before = lock();
+    let port = free_port();
+    home.write_config(json!({ "gateway": { "port": port } }));
+    wait_until("the new port in the lock", Duration::from_secs(20), || {
+        lock()["port"] == port
+    })
+    .await;
+    assert_eq!(before["port"], home.port());
+    assert_eq!(lock()["startedAtMs"], before["startedAtMs"]);
+    let stopped = document(&run(&home, &["gateway", "stop", "--json"]));
+    assert_eq!(stopped["stopped"], true);
+    gateway.exit(Duration::from_secs(5)).await.expect("it ends");
 }
 
 fn with_input(home: &Home, arguments: &[&str], input: &str) -> Output {

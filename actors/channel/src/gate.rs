@@ -4,11 +4,13 @@ use jiff::Timestamp;
 use openclaw_ledger::NewInbound;
 use openclaw_ledger::NewOutbound;
 use openclaw_ledger::Notice;
+use openclaw_protocol::AccountKey;
 use openclaw_protocol::ChatKind;
 use openclaw_protocol::Inbound;
 use openclaw_protocol::OutboundPayload;
 use openclaw_protocol::Route;
 use openclaw_protocol::RunId;
+use openclaw_runtime::TraceContext;
 
 use crate::access::Grants;
 use crate::access::Place;
@@ -159,8 +161,16 @@ impl Gate<'_> {
             },
             reply,
             received_at_ms: self.now.as_millisecond(),
-            traceparent: None,
+            traceparent: Some(self.trace(key)),
         }
+    }
+
+    /// The trace that begins with a message.
+    fn trace(&self, account: &AccountKey) -> String {
+        let span = tracing::info_span!("message.received", messaging.system = %account.channel);
+        let _begun = span.enter();
+        let trace = TraceContext::current();
+        trace.unwrap_or_else(TraceContext::new_root).traceparent()
     }
 
     /// The pairing message, for a stranger who has none yet.

@@ -4,6 +4,7 @@
 //! Crashes on: a ledger that refuses, a panic in a poll. Survives: everything, as events are acknowledged to
 //! the platform only after their rows and the cursor are in the ledger, and the platform repeats the rest.
 
+mod crowd;
 mod step;
 
 use std::sync::Arc;

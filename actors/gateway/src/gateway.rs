@@ -134,9 +134,14 @@ impl Gateway {
 }
 
 impl Running {
-    /// The address that is listening.
+    /// The address that listened first.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The address that is listening, as it changes.
+    pub fn listening(&self) -> watch::Receiver<Option<SocketAddr>> {
+        self.house.listening.subscribe()
     }
 
     pub fn directory(&self) -> &Directory {

@@ -19,6 +19,7 @@ use crate::directory::Directory;
 use crate::exit::Exit;
 use crate::exit::KillReason;
 use crate::exit::StartError;
+use crate::incarnation::Current;
 use crate::incarnation::Parent;
 use crate::incarnation::spawn_timer;
 use crate::mail::Address;
@@ -97,6 +98,12 @@ impl<A: Actor> Context<A> {
         self.trace
             .or_else(TraceContext::current)
             .unwrap_or_else(TraceContext::new_root)
+    }
+
+    /// Makes the work at hand, and the tasks it begins, part of a trace: the one that a row came in with.
+    pub fn join(&mut self, trace: TraceContext) {
+        self.trace = Some(trace);
+        Current::join(trace);
     }
 
     /// Runs a future as a linked, visible child that can be killed. Its output comes back as mail, past the bound of the mailbox; a panic,

@@ -18,7 +18,9 @@ use openclaw_provider::failover;
 use openclaw_provider::failover::Left;
 use openclaw_provider::failover::Next;
 use openclaw_provider::failover::Passed;
+use openclaw_runtime::TraceContext;
 use openclaw_runtime::fault;
+use openclaw_runtime::trace;
 use serde_json::json;
 use tokio::time::Instant;
 use tracing::Instrument;
@@ -238,6 +240,9 @@ async fn attempt(
         gen_ai.usage.output_tokens = tracing::field::Empty,
         error.r#type = tracing::field::Empty,
     );
+    if let Some(turn) = TraceContext::current() {
+        trace::attach(&span, turn);
+    }
     let outcome = call(leased, request, open, answer)
         .instrument(span.clone())
         .await;

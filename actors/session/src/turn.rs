@@ -27,6 +27,7 @@ use openclaw_runtime::ExitError;
 use openclaw_runtime::KillReason;
 use openclaw_runtime::Mail;
 use openclaw_runtime::Task;
+use openclaw_runtime::TraceContext;
 use tokio::sync::watch;
 
 use crate::call;
@@ -153,6 +154,8 @@ pub(crate) struct Turn {
     tool: Option<(ChildId, u32, ToolUse)>,
     told: Option<Told>,
     company: Company,
+    /// The trace its message came in with, also after a restart.
+    trace: TraceContext,
     _typing: Option<TypingGuard>,
 }
 
@@ -280,7 +283,7 @@ impl Actor for Turn {
     type Mail = TurnMail;
     type Args = TurnArgs;
 
-    fn init(args: TurnArgs, _ctx: &mut Context<Self>) -> Result<Self, ExitError> {
+    fn init(args: TurnArgs, ctx: &mut Context<Self>) -> Result<Self, ExitError> {
         let seconds = (args.deps.config)()
             .agents
             .defaults
@@ -293,7 +296,10 @@ impl Actor for Turn {
             .as_ref()
             .filter(|_| args.row.body.deliver)
             .map(|route| args.deps.typing.start(route));
+        let stored = args.row.traceparent.as_deref();
+        let trace = stored.and_then(TraceContext::parse);
         Ok(Self {
+            trace: trace.unwrap_or_else(|| ctx.trace()),
             args,
             plan: Plan::new(),
             prepared: None,
@@ -314,6 +320,7 @@ impl Actor for Turn {
     }
 
     fn started(&mut self, ctx: &mut Context<Self>) -> Result<(), ExitError> {
+        ctx.join(self.trace);
         let mut claim = self.args.claim.clone();
         let claimed = async move {
             let start = claim.wait_for(Option::is_some).await;
@@ -338,6 +345,7 @@ impl Actor for Turn {
     }
 
     fn handle(&mut self, mail: TurnMail, ctx: &mut Context<Self>) -> Result<(), ExitError> {
+        ctx.join(self.trace);
         match mail {
             TurnMail::Claimed(start) => self.on_claimed(start, ctx)?,
             TurnMail::Prepared(prepared) => self.on_prepared((*prepared)?, ctx),
@@ -379,6 +387,7 @@ impl Actor for Turn {
         if exit.exit.is_clean() {
             return Ok(());
         }
+        ctx.join(self.trace);
         if self.call.as_ref() == Some(&exit.id) {
             return self.on_call_lost(exit, ctx);
         }

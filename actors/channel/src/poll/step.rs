@@ -18,6 +18,7 @@ use crate::pairing::PairingStore;
 use crate::platform::Batch;
 use crate::platform::Identity;
 use crate::platform::PlatformError;
+use crate::poll::crowd;
 use crate::send::SendMail;
 
 /// Who the account is, and its right to poll.
@@ -123,7 +124,8 @@ pub(super) async fn store(
         .await
         .map_err(|error| StepError::Files(format!("the gate broke: {error}")))?;
     let gated = passed.map_err(|error| StepError::Files(error.to_string()))?;
-    let has_notices = !gated.notices.is_empty();
+    let mut has_notices = !gated.notices.is_empty();
+    let replies = gated.rows.iter().map(|row| row.reply.clone()).collect();
     let written = InboundBatch {
         rows: gated.rows,
         notices: gated.notices,
@@ -145,6 +147,18 @@ pub(super) async fn store(
     for row in appended.iter().filter(|row| row.fresh) {
         stored.admitted += 1;
         (deps.wake)(&row.session);
+    }
+    let notices = crowd::notices(account.key(), &appended, replies, crate::now_ms());
+    if !notices.is_empty() {
+        has_notices = true;
+        let told = InboundBatch {
+            notices,
+            ..InboundBatch::default()
+        };
+        // The messages are stored; whoever is not told now is told with the next one.
+        if let Err(error) = deps.ledger.append_batch(told).await {
+            tracing::warn!(account = %account.key(), %error, "nobody is told that too many messages wait");
+        }
     }
     if has_notices {
         let _is_up: bool = outbox.nudge(SendMail::Work);

@@ -3,6 +3,9 @@
 use openclaw_channel::access::AllowList;
 use openclaw_channel::access::DmPolicy;
 use openclaw_channel::access::GroupPolicy;
+use openclaw_ledger::NewInbound;
+use openclaw_protocol::RunId;
+use openclaw_runtime::TraceContext;
 use openclaw_support::telegram::Group;
 use openclaw_support::telegram::Person;
 use openclaw_support::telegram::TOKEN;
@@ -21,6 +24,10 @@ async fn a_listed_person_s_message_is_stored_and_wakes_its_session() {
     assert_eq!(row.session.as_str(), "agent:main:telegram:direct:7");
     assert_eq!(row.body.text, "hello");
     assert_eq!(row.source_id, format!("7:{id}"));
+    assert!(
+        row.traceparent
+            .is_some_and(|trace| TraceContext::parse(&trace).is_some())
+    );
     let reply = row.reply.unwrap();
     assert_eq!((reply.to.as_str(), reply.account.as_str()), ("7", "home"));
     rig.until("woken", |rig| {
@@ -39,6 +46,44 @@ async fn an_update_is_confirmed_only_after_it_is_stored() {
     rig.fake.push_message(TOKEN, &ann(), "hello");
     rig.fake.wait_confirmed(TOKEN, SOON).await;
     assert_eq!(rig.inbox().len(), 1);
+}
+
+#[tokio::test]
+async fn who_writes_too_far_ahead_is_told_so_once() {
+    let rig = Rig::start().await;
+    rig.fake.push_message(TOKEN, &ann(), "first");
+    let first = rig.until("stored", |rig| rig.inbox().pop()).await;
+    let another = |n: u32| NewInbound {
+        session: first.session.clone(),
+        source: "test".to_owned(),
+        source_id: n.to_string(),
+        run_id: RunId(n.to_string()),
+        body: first.body.clone(),
+        reply: None,
+        received_at_ms: first.received_at_ms,
+        traceparent: None,
+    };
+    let ahead = rig
+        .ledger
+        .append_inbound((1..1000).map(another).collect(), None);
+    assert!(ahead.await.unwrap().iter().all(|row| !row.crowded));
+
+    rig.fake.push_message(TOKEN, &ann(), "one too many");
+    let sent = rig.fake.wait_sent(1, SOON).await;
+    assert!(sent[0].text.contains("not taken up"), "{}", sent[0].text);
+    rig.fake.push_message(TOKEN, &ann(), "and another");
+    rig.until("both are dead letters", |rig| {
+        (rig.ledger.dead_letters().0.len() == 2).then_some(())
+    })
+    .await;
+    rig.fake.wait_confirmed(TOKEN, SOON).await;
+    assert_eq!(rig.fake.sent().len(), 1);
+    // Who wrote elsewhere is not concerned.
+    let outbox = rig.outbox();
+    assert!(
+        outbox.iter().all(|row| row.notice && row.route.to == "7"),
+        "{outbox:?}"
+    );
 }
 
 #[tokio::test]

@@ -29,10 +29,11 @@ pub(super) fn append(
                     session,
                     seq,
                     fresh: false,
+                    crowded: false,
                 }
             }
             None => {
-                let seq = insert(tables, &row)?;
+                let (seq, crowded) = insert(tables, &row)?;
                 let target = key::numbered(row.session.as_str(), seq);
                 tables.put(
                     TableId::Seen,
@@ -43,6 +44,7 @@ pub(super) fn append(
                     session: row.session,
                     seq,
                     fresh: true,
+                    crowded,
                 }
             }
         };
@@ -87,7 +89,7 @@ pub(super) fn accept(
         let session = row.session.to_string();
         return Err(Reject::SessionFull { session, waiting }.into());
     }
-    let seq = insert(tables, row)?;
+    let seq = insert_body(tables, &row.session, row.at_ms, &row.body, "received")?;
     remember(tables, answer)?;
     Ok(Receipt::Fresh(seq))
 }
@@ -101,8 +103,8 @@ fn crowd(tables: &mut impl Tables, session: &SessionKey) -> Result<Option<u64>, 
 }
 
 /// Stores a platform's message: it has been said, and would be said again for ever if it were refused. Where the
-/// session has all it may have, it is a dead letter at once.
-fn insert(tables: &mut impl Tables, row: &InboxInsert) -> Result<u64, Stop> {
+/// session has all it may have, it is a dead letter at once, which is said.
+fn insert(tables: &mut impl Tables, row: &InboxInsert) -> Result<(u64, bool), Stop> {
     if let Some(waiting) = crowd(tables, &row.session)? {
         let seq = next_number(tables, TableId::Inbox, &key::prefix(row.session.as_str()))?;
         let head = Head::new(InboxState::Dead.code(), row.at_ms);
@@ -115,9 +117,10 @@ fn insert(tables: &mut impl Tables, row: &InboxInsert) -> Result<u64, Stop> {
         record.set_note(&serde_json::to_vec(&note).unwrap_or_default());
         let row_key = key::numbered(row.session.as_str(), seq);
         turn::store(tables, &row_key, &mut record, None, &why)?;
-        return Ok(seq);
+        return Ok((seq, true));
     }
-    insert_body(tables, &row.session, row.at_ms, &row.body, "received")
+    let seq = insert_body(tables, &row.session, row.at_ms, &row.body, "received")?;
+    Ok((seq, false))
 }
 
 fn insert_body(

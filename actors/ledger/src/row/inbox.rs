@@ -31,6 +31,8 @@ pub struct Appended {
     pub seq: u64,
     /// False for a twin of a row that is already here.
     pub fresh: bool,
+    /// A dead letter at once: the session has as many messages waiting as it may.
+    pub crowded: bool,
 }
 
 /// A message to a person that belongs to an inbound event which becomes no turn (a pairing code).

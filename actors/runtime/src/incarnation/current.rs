@@ -48,6 +48,15 @@ impl Current {
             .ok()?
     }
 
+    /// Makes what runs part of a trace.
+    pub(crate) fn join(trace: TraceContext) {
+        CURRENT.with_borrow_mut(|current| {
+            if let Some(current) = current {
+                current.trace = Some(trace);
+            }
+        });
+    }
+
     pub(crate) fn trace() -> Option<TraceContext> {
         CURRENT.with_borrow(|current| current.as_ref().and_then(|current| current.trace))
     }

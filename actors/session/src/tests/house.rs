@@ -32,6 +32,7 @@ use openclaw_provider::ModelStream;
 use openclaw_runtime::BoxFuture;
 use openclaw_runtime::Directory;
 use openclaw_runtime::Root;
+use openclaw_runtime::TraceContext;
 use openclaw_tool::Tool;
 use openclaw_tool::ToolCall;
 use openclaw_tool::ToolOutcome;
@@ -259,6 +260,8 @@ pub(super) struct Counting {
     spec: ToolSpec,
     pub(super) idempotent: bool,
     pub(super) runs: Arc<Mutex<Vec<String>>>,
+    /// The traces that its runs belonged to.
+    pub(super) traces: Arc<Mutex<Vec<TraceContext>>>,
     /// How long it takes.
     pub(super) takes: Duration,
 }
@@ -273,6 +276,7 @@ impl Counting {
             },
             idempotent,
             runs: Arc::default(),
+            traces: Arc::default(),
             takes,
         }
     }
@@ -293,6 +297,8 @@ impl Tool for Counting {
 
     fn run(&self, call: ToolCall) -> BoxFuture<'static, ToolOutcome> {
         self.runs.lock().unwrap().push(call.key);
+        let mut traces = self.traces.lock().unwrap();
+        traces.extend(TraceContext::current());
         let takes = self.takes;
         Box::pin(async move {
             tokio::time::sleep(takes).await;
@@ -390,6 +396,9 @@ pub(super) fn limit(config: &mut Config, turns: usize) {
     }
 }
 
+/// The trace that messages come in with.
+pub(super) const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+
 pub(super) fn key() -> SessionKey {
     SessionKey::parse("agent:main:telegram:direct:42").unwrap()
 }
@@ -440,7 +449,7 @@ impl House {
             },
             reply: Some(route()),
             received_at_ms: 1_771_147_800_000,
-            traceparent: None,
+            traceparent: Some(TRACE.to_owned()),
         };
         self.intake.accept(row, None).await.unwrap();
     }

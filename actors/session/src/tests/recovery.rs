@@ -70,6 +70,36 @@ async fn a_killed_session_resumes_its_turn_like_a_boot() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_turn_that_is_taken_up_again_belongs_to_the_trace_of_its_message() {
+    let counting = Arc::new(Counting::new("count", true, Duration::from_secs(20)));
+    let traces = counting.traces.clone();
+    let plan = Plan {
+        toolbox: Toolbox::empty().with(counting),
+        ..Plan::default()
+    };
+    let calls = || Script::Call(vec![("a", "count")]);
+    let late =
+        openclaw_provider::ModelError::new(openclaw_provider::ModelErrorKind::Overload, "later");
+    let house = plan
+        .build([calls(), Script::Fail(late), calls(), say("two")])
+        .await;
+    let run = house.hear("count").await;
+    house
+        .until(|event| matches!(&event.what, What::Tool(_)).then_some(()))
+        .await;
+    let path = crate::router::path(&key());
+    assert!(house.deps.directory.kill(&path, KillReason::Chaos));
+    house.answer_to(&run).await;
+    let traces = traces.lock().unwrap();
+    // Before the kill, after it, and after a pause and another call.
+    assert_eq!(traces.len(), 3, "{traces:?}");
+    assert!(
+        traces.iter().all(|trace| trace.to_string() == TRACE),
+        "{traces:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_boot_finishes_what_the_last_process_began() {
     let counting = Arc::new(Counting::new("count", true, Duration::ZERO));
     let runs = counting.runs.clone();
