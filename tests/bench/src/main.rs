@@ -2,11 +2,12 @@
 //!
 //!     cargo run --release -p openclaw-bench -- [--quick] [--only PART] [--bin PATH] [--write]
 //!
-//! `--quick` takes fewer samples. `--only` takes one part: gateway, stream, ledger, restart. `--write` puts the table into docs/benchmarks.md.
+//! `--quick` takes fewer samples. `--only` takes one part: gateway, stream, neighbours, ledger, restart. `--write` puts the table into docs/benchmarks.md.
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::print_stdout)]
 
 mod gateway;
 mod ledger;
+mod neighbours;
 mod process;
 mod restart;
 mod sample;
@@ -43,6 +44,9 @@ async fn main() {
         stream::first_delta(&bin, scale, &mut table).await;
         stream::long_answer(&bin, &mut table).await;
         stream::beside_a_hung_one(&bin, scale, &mut table).await;
+    }
+    if wanted("neighbours") {
+        neighbours::beside_trouble(&bin, scale, &mut table).await;
     }
     if wanted("ledger") {
         ledger::rows(scale, &mut table).await;
