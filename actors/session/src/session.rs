@@ -24,7 +24,9 @@ use openclaw_runtime::ChildExit;
 use openclaw_runtime::ChildId;
 use openclaw_runtime::ChildSpec;
 use openclaw_runtime::Context;
+use openclaw_runtime::Exit;
 use openclaw_runtime::ExitError;
+use openclaw_runtime::KillReason;
 use openclaw_runtime::Mail;
 use openclaw_runtime::Reply;
 use openclaw_runtime::Restart;
@@ -414,6 +416,13 @@ impl Actor for Session {
         }
         if exit.exit.is_clean() {
             return Ok(());
+        }
+        let is_late = matches!(exit.exit, Exit::Killed(KillReason::Deadline));
+        if is_late && exit.id.as_str() == operation::OPERATION {
+            // Who asked for it is told by the end of the reply; the conversation is read anew.
+            tracing::warn!(session = %self.args.key, "what a client asked for took too long and was ended");
+            self.busy = None;
+            return self.next(ctx);
         }
         Err(ExitError::child(exit))
     }

@@ -67,7 +67,15 @@ pub(super) async fn greet(
     // A cursor belongs to the bot, not to the name it has in the configuration.
     let cursor_key = format!("{}@{}", account.key(), credential.public);
     let stored = deps.ledger.cursor(&cursor_key);
-    let cursor = stored.or_else(|| imported(&account, &deps.state_dir));
+    let cursor = match stored {
+        Some(cursor) => Some(cursor),
+        None => {
+            let (account, state_dir) = (Arc::clone(&account), deps.state_dir.clone());
+            // A disk that hangs holds this task, which has a deadline, and no worker of everybody's.
+            let reading = tokio::task::spawn_blocking(move || imported(&account, &state_dir));
+            reading.await.unwrap_or_default()
+        }
+    };
     Ok(Greeting {
         identity,
         cursor,

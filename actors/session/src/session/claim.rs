@@ -155,7 +155,7 @@ impl Session {
             (_, Some(live)) => {
                 // A row it began with is gone: it must not answer.
                 let id = live.id.clone();
-                ctx.kill_child(&id, openclaw_runtime::KillReason::Abort);
+                ctx.kill_child(&id, KillReason::Abort);
                 Ok(())
             }
             (Some(start), None) => {

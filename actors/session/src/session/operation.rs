@@ -23,6 +23,11 @@ use crate::notice;
 use crate::sessions::SessionError;
 use crate::tab::Tab;
 
+/// The task that an operation runs in.
+pub(super) const OPERATION: &str = "operation";
+/// Reading and writing a conversation takes milliseconds; this is for a disk that hangs.
+const FILES_WITHIN: Duration = Duration::from_secs(60);
+
 /// One operation, with where its result goes.
 pub(crate) enum Operation {
     /// Begin a new session under the same key; the old transcript stays.
@@ -69,6 +74,13 @@ impl Session {
         self.busy = Some(Busy::Operating);
         let (deps, slot) = (self.args.deps.clone(), self.slot.clone());
         let key = self.args.key.clone();
+        let deadline = match &operation {
+            // A model is asked, as in a turn.
+            Operation::Compact(_) => Duration::from_secs(
+                (deps.config)().agents.defaults.or_default().timeout_seconds.max(1),
+            ),
+            _ => FILES_WITHIN,
+        };
         let work = async move {
             match operation {
                 Operation::Reset(reply) => reply.send(reset(&deps, &slot, &key).await),
@@ -82,7 +94,7 @@ impl Session {
                 }
             }
         };
-        let task = Task::new("operation").kind("operation");
+        let task = Task::new(OPERATION).kind("operation").deadline(deadline);
         ctx.task(task, work, |()| SessionMail::Operated);
     }
 }

@@ -234,6 +234,23 @@ async fn a_person_can_have_it_summed_up_and_say_what_matters() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_summary_that_never_comes_costs_who_asked_for_it_and_the_session_goes_on() {
+    let house = house([
+        say("one"),
+        say("two"),
+        say("three"),
+        Script::Hang(""),
+        say("here again"),
+    ])
+    .await;
+    fill(&house).await;
+    let asked = house.sessions.compact(&key()).await;
+    assert!(asked.is_err(), "{asked:?}");
+    let run = house.hear("and now?").await;
+    assert_eq!(house.answer_to(&run).await, "here again");
+}
+
+#[tokio::test(start_paused = true)]
 async fn notes_are_taken_once_before_a_summary_and_nobody_hears_of_it() {
     let notes = Arc::new(Counting::new("memory_note", false, Duration::ZERO));
     let mut plan = Plan {
