@@ -181,7 +181,7 @@ impl HouseDesk {
             match self.ledger.append_batch(batch).await {
                 Ok(_) => nudge_outbox(&self.directory, &account),
                 Err(error) => {
-                    tracing::warn!(%account, %error, "nobody was told of a command that waits")
+                    tracing::warn!(%account, %error, "nobody was told of a command that waits");
                 }
             }
         }

@@ -11,7 +11,6 @@ use openclaw_protocol::Content;
 use openclaw_protocol::Inbound;
 use openclaw_protocol::Message;
 use openclaw_protocol::ModelRef;
-use openclaw_protocol::SessionKey;
 use openclaw_protocol::ToolSpec;
 use openclaw_protocol::config::Compaction;
 use openclaw_protocol::config::ContextPruning;

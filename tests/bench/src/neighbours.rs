@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use openclaw_support::gateway::{Home, merge, pause};
 use openclaw_support::model::{FakeModel, Reply, Wire};
-use openclaw_support::telegram::{Fault, FaultKind, FakeTelegram, Person, TOKEN as BOT};
+use openclaw_support::telegram::{FakeTelegram, Fault, FaultKind, Person, TOKEN as BOT};
 use serde_json::json;
 
 use crate::sample::{Sample, ms};
@@ -78,8 +78,16 @@ pub(crate) async fn beside_trouble(bin: &str, scale: usize, table: &mut Table) {
         let ratio = sample.at(990).as_secs_f64() / calm.as_secs_f64() - 1.0;
         format!("{} ({:+.0} %)", ms(sample.at(990)), ratio * 100.0)
     };
-    table.row("p99 beside a flooded account", more(&mut flooded), "≤ +10 %");
-    table.row("p99 beside an account that keeps failing", more(&mut failing), "≤ +10 %");
+    table.row(
+        "p99 beside a flooded account",
+        more(&mut flooded),
+        "≤ +10 %",
+    );
+    table.row(
+        "p99 beside an account that keeps failing",
+        more(&mut failing),
+        "≤ +10 %",
+    );
 }
 
 async fn ask(telegram: &FakeTelegram, text: &str) -> Duration {

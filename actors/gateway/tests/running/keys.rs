@@ -22,7 +22,7 @@ mod full;
 
 /// Whose actors may restart, appear or go when a key changes; the longest prefix decides. All other keys touch nobody:
 /// they are read when they are needed, or their owner takes them up as it runs.
-const OWNERS: [(&str, &[&str]); 9] = [
+const OWNERS: [(&str, &[&str]); 10] = [
     ("channels.telegram", &["channels/telegram"]),
     (
         "channels.telegram.accounts.alerts",
@@ -32,6 +32,10 @@ const OWNERS: [(&str, &[&str]); 9] = [
     ("messages.groupChat", &["channels/telegram"]),
     ("agents.list", &["sessions/files", "channels/telegram"]),
     ("agents.defaults.memorySearch", &["providers/memory-search"]),
+    (
+        "agents.list[0].memorySearch",
+        &["providers/memory-search-main"],
+    ),
     ("models", &["providers"]),
     ("auth", &["providers"]),
     ("env", &["providers", "channels/telegram"]),

@@ -127,7 +127,7 @@ impl Layer {
         }
     }
 
-    pub(super) fn apply(&self, state: &mut Vec<f32>) {
+    pub(super) fn apply(&self, state: &mut [f32]) {
         let seen = self.joined.apply(&self.attention(state));
         add(state, &seen);
         self.after_attention.apply(state);

@@ -1,7 +1,3 @@
-use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-
 use serde_json::json;
 
 use super::*;

@@ -77,7 +77,12 @@ impl Session {
         let deadline = match &operation {
             // A model is asked, as in a turn.
             Operation::Compact(_) => Duration::from_secs(
-                (deps.config)().agents.defaults.or_default().timeout_seconds.max(1),
+                (deps.config)()
+                    .agents
+                    .defaults
+                    .or_default()
+                    .timeout_seconds
+                    .max(1),
             ),
             _ => FILES_WITHIN,
         };

@@ -123,7 +123,7 @@ impl ExecGate {
     async fn rules(&self, call: &ToolCall) -> Result<Rules, String> {
         let file = self.desk.file().await?;
         Ok(Rules::of(
-            &self.desk.config().value(),
+            self.desk.config().value(),
             file.as_ref(),
             &call.agent,
             self.home.as_deref(),
@@ -162,16 +162,23 @@ impl Disk for RealDisk {
 }
 
 /// What tells that a file is still the same: nobody can set the time of its last change.
-fn stamps(programs: &[PathBuf]) -> Vec<Option<(u64, u64, u64, i64, i64)>> {
+#[derive(PartialEq)]
+struct Stamp {
+    device: u64,
+    file: u64,
+    size: u64,
+    changed: (i64, i64),
+}
+
+fn stamps(programs: &[PathBuf]) -> Vec<Option<Stamp>> {
     let stamp = |path: &PathBuf| {
         let found = std::fs::metadata(path).ok()?;
-        Some((
-            found.dev(),
-            found.ino(),
-            found.len(),
-            found.ctime(),
-            found.ctime_nsec(),
-        ))
+        Some(Stamp {
+            device: found.dev(),
+            file: found.ino(),
+            size: found.len(),
+            changed: (found.ctime(), found.ctime_nsec()),
+        })
     };
     programs.iter().map(stamp).collect()
 }

@@ -325,8 +325,7 @@ fn fits(arguments: &[String], words: usize, plain: &str, valued: &str) -> bool {
         if options.bytes().all(|byte| byte.is_ascii_digit()) {
             continue;
         }
-        let mut letters = options.char_indices();
-        while let Some((at, letter)) = letters.next() {
+        for (at, letter) in options.char_indices() {
             if plain.contains(letter) {
                 continue;
             }

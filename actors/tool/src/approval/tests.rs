@@ -4,9 +4,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::Mutex;
 
-use openclaw_protocol::config::Tree;
-use openclaw_runtime::BoxFuture;
-use serde_json::Value;
 use serde_json::json;
 
 use super::*;

@@ -288,7 +288,7 @@ fn built(layers: &[Option<Value>]) -> (Value, Subject) {
         match *place {
             "/caller" => caller.is_owner = false,
             "/agents/defaults/sandbox" => {
-                tree["agents"]["defaults"]["sandbox"] = json!({ "mode": "all" })
+                tree["agents"]["defaults"]["sandbox"] = json!({ "mode": "all" });
             }
             place => {
                 let (parent, last) = place.rsplit_once('/').unwrap();

@@ -2,14 +2,11 @@ use std::collections::VecDeque;
 use std::io;
 use std::io::Write;
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::sync::Mutex;
-use std::time::Duration;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use openclaw_protocol::Content;
-use openclaw_protocol::config::Web;
 use openclaw_runtime::BoxFuture;
 use serde_json::Value;
 use serde_json::json;
