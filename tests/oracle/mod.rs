@@ -100,7 +100,12 @@ impl Oracle {
             self.end_of(marker, rows[0], answers, shown, &mut ends);
         }
         self.counts(account, seen);
-        in_order(seen);
+        // What is unknown was on its way when its sender died: when it arrives is the network's choice.
+        let is_held = |marker: &str| {
+            let rows = answers.get(marker).map_or(&[][..], Vec::as_slice);
+            rows.iter().any(|row| row.state == OutboxState::Unknown)
+        };
+        in_order(seen, is_held, &answers);
         ends
     }
 
@@ -239,18 +244,24 @@ fn markers(text: &str) -> impl Iterator<Item = &str> {
         })
 }
 
-/// The answers of a chat came in the order of its questions.
-fn in_order(seen: &[Sent]) {
-    let mut last: BTreeMap<i64, u64> = BTreeMap::new();
+/// The answers of a chat came in the order of its questions, but for those that are held.
+fn in_order(
+    seen: &[Sent],
+    is_held: impl Fn(&str) -> bool,
+    answers: &BTreeMap<&str, Vec<&OutboxRow>>,
+) {
+    let mut last: BTreeMap<i64, (u64, &str)> = BTreeMap::new();
     for one in seen {
-        for marker in markers(&one.text) {
+        for marker in markers(&one.text).filter(|marker| !is_held(marker)) {
             let digits = marker[1..].split('x').next().unwrap_or_default();
             let number: u64 = digits.parse().unwrap_or_default();
-            let before = last.insert(one.chat, number).unwrap_or_default();
+            let (before, other) = last.insert(one.chat, (number, marker)).unwrap_or_default();
             assert!(
                 before < number,
-                "chat {}: {number} was answered after {before}",
-                one.chat
+                "chat {}: {number} was answered after {before}: {:#?} {:#?}",
+                one.chat,
+                answers.get(marker),
+                answers.get(other),
             );
         }
     }
