@@ -244,7 +244,8 @@ fn markers(text: &str) -> impl Iterator<Item = &str> {
         })
 }
 
-/// The answers of a chat came in the order of its questions, but for those that are held.
+/// The answers of a chat came in the order of its questions, but for those that are held. A text with several markers
+/// repeats questions that failed before, of other accounts too, and says nothing of the order.
 fn in_order(
     seen: &[Sent],
     is_held: impl Fn(&str) -> bool,
@@ -252,7 +253,10 @@ fn in_order(
 ) {
     let mut last: BTreeMap<i64, (u64, &str)> = BTreeMap::new();
     for one in seen {
-        for marker in markers(&one.text).filter(|marker| !is_held(marker)) {
+        let told: Vec<&str> = markers(&one.text).collect();
+        if let [marker] = told[..]
+            && !is_held(marker)
+        {
             let digits = marker[1..].split('x').next().unwrap_or_default();
             let number: u64 = digits.parse().unwrap_or_default();
             let (before, other) = last.insert(one.chat, (number, marker)).unwrap_or_default();
