@@ -171,7 +171,7 @@ impl Toolbox {
     /// A tool by name, also as models write it that learned other names: `Read`, `apply-patch`, `bash`.
     pub fn get(&self, name: &str) -> Option<&Arc<dyn Tool>> {
         let own = self.tools.get(name);
-        let own = own.or_else(|| self.tools.get(canonical(name).as_str()));
+        let own = own.or_else(|| self.tools.get(policy::canonical(name).as_str()));
         own.filter(|tool| tool.is_offered())
     }
 
@@ -197,16 +197,6 @@ impl Toolbox {
             "there is no tool \"{name}\"; there are: {}",
             names.join(", ")
         ))
-    }
-}
-
-/// A tool's name as it stands in the box.
-fn canonical(name: &str) -> String {
-    let name = name.trim().to_ascii_lowercase();
-    match name.as_str() {
-        "bash" | "shell" | "system.run" => "exec".to_owned(),
-        "apply-patch" => "apply_patch".to_owned(),
-        _ => name,
     }
 }
 
