@@ -57,3 +57,4 @@ pub use method::Scope;
 pub use method::Scopes;
 pub use secret::Secret;
 pub use tool::ToolSpec;
+pub use tool::Tools;

@@ -78,7 +78,8 @@ pub(crate) struct Outgoing {
     /// After the provider's address.
     pub(crate) path: String,
     pub(crate) headers: HeaderMap,
-    pub(crate) body: Value,
+    /// JSON.
+    pub(crate) body: String,
     /// Signs it.
     pub(crate) aws: Option<AwsKeys>,
     /// Where it goes, when that isn't the provider's usual address.
@@ -177,7 +178,7 @@ async fn open(endpoint: &Endpoint, outgoing: Outgoing) -> Result<Frames, ModelEr
     let begun = Instant::now();
     let base_url = outgoing.base_url.as_ref().unwrap_or(&endpoint.base_url);
     let url = format!("{base_url}{}", outgoing.path);
-    let body = outgoing.body.to_string();
+    let body = outgoing.body;
     let mut headers = outgoing.headers;
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     if let Some(keys) = &outgoing.aws {

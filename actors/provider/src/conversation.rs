@@ -17,6 +17,7 @@ use openclaw_protocol::Message;
 use openclaw_protocol::ModelRef;
 use openclaw_protocol::StopReason;
 use openclaw_protocol::ToolSpec;
+use openclaw_protocol::Tools;
 use openclaw_protocol::message::AssistantMessage;
 use serde_json::Map;
 use serde_json::Value;
@@ -184,22 +185,26 @@ pub fn turns<'a, M: Borrow<Message>>(messages: &'a [M], rules: &Rules<'_>) -> Ve
 
 /// The tools of a request. A wire that is shown a call wants its tool declared, so that those which
 /// are only spoken of are declared too.
-pub fn tools(turns: &[Turn<'_>], offered: &[ToolSpec]) -> Vec<ToolSpec> {
-    let mut tools = offered.to_vec();
+pub fn tools(turns: &[Turn<'_>], offered: &Tools) -> Tools {
+    let mut missing: Vec<ToolSpec> = Vec::new();
     let answers = turns.iter().flat_map(|turn| match turn {
         Turn::Results(answers) => answers.as_slice(),
         _ => &[],
     });
     for answer in answers {
-        if !tools.iter().any(|tool| tool.name == answer.name) {
-            tools.push(ToolSpec {
+        let mut known = offered.iter().chain(&missing);
+        if !known.any(|tool| tool.name == answer.name) {
+            missing.push(ToolSpec {
                 name: answer.name.clone(),
                 description: "No longer there.".to_owned(),
                 parameters: json!({ "type": "object", "properties": {} }),
             });
         }
     }
-    tools
+    if missing.is_empty() {
+        return offered.clone();
+    }
+    offered.iter().cloned().chain(missing).collect()
 }
 
 /// Whether reasoning may be asked for: a wire that gives signed reasoning back wants the calls that

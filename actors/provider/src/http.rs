@@ -26,8 +26,8 @@ use crate::error::ModelErrorKind;
 /// memory held for it.
 const KEEP_IDLE: Duration = Duration::from_secs(30);
 
-/// More idle connections than this are worth nothing to a household.
-const KEEP_IDLE_PER_HOST: usize = 4;
+/// As many as sessions usually work at once: a connection that is made anew costs more than one that waits.
+const KEEP_IDLE_PER_HOST: usize = 32;
 
 /// Returns the client for an address; made at first use. Redirects are not followed: the headers
 /// hold keys.

@@ -21,6 +21,7 @@ pub mod account;
 pub mod anthropic;
 pub mod basic;
 pub mod bedrock;
+pub mod body;
 pub mod breaker;
 pub mod catalogue;
 pub mod conversation;

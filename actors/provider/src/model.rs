@@ -8,7 +8,7 @@ use openclaw_protocol::Message;
 use openclaw_protocol::ModelRef;
 use openclaw_protocol::SessionKey;
 use openclaw_protocol::StopReason;
-use openclaw_protocol::ToolSpec;
+use openclaw_protocol::Tools;
 use openclaw_protocol::Usage;
 use serde_json::Value;
 
@@ -38,7 +38,7 @@ pub struct ModelRequest {
     /// The conversation so far, as the transcript holds it. It is repaired for the wire.
     pub messages: Arc<[Arc<Message>]>,
     /// What the model may call.
-    pub tools: Arc<[ToolSpec]>,
+    pub tools: Tools,
     /// The longest answer; none = what the model is known to allow.
     pub max_tokens: Option<u32>,
     /// The session that asks; sent to nobody, used by caches that the provider keeps per conversation.

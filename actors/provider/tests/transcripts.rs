@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use openclaw_protocol::Message;
 use openclaw_protocol::ModelRef;
+use openclaw_protocol::Tools;
 use openclaw_protocol::config::models::ModelCost;
 use openclaw_provider::ModelRequest;
 use openclaw_provider::endpoint::ModelInfo;
@@ -137,7 +138,7 @@ fn info(wire: Wire, images: bool, nine: bool) -> ModelInfo {
     }
 }
 
-type Encode = fn(&ModelRequest, &ModelInfo) -> Value;
+type Encode = fn(&ModelRequest, &ModelInfo) -> String;
 type Check = fn(&Value) -> Result<(), String>;
 
 proptest! {
@@ -158,7 +159,7 @@ proptest! {
                 model: ModelRef::new("p", "claude-gemini-3"),
                 system: system.as_str().into(),
                 messages: transcript[..length].iter().cloned().map(Arc::new).collect(),
-                tools: Arc::default(),
+                tools: Tools::default(),
                 max_tokens: None,
                 session: "agent:main:main".parse().expect("a key"),
                 params: json!({ "thinking": thinking }),
@@ -173,6 +174,7 @@ proptest! {
             ];
             for (wire, encode, check) in all {
                 let body = encode(&request, &info(wire, images, nine));
+                let body: Value = serde_json::from_str(&body).expect("JSON");
                 if length == transcript.len() {
                     wire::dump(wire, &body);
                 }

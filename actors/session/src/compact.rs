@@ -11,6 +11,7 @@ use openclaw_ledger::LedgerError;
 use openclaw_ledger::Purpose;
 use openclaw_protocol::Message;
 use openclaw_protocol::SessionKey;
+use openclaw_protocol::Tools;
 use openclaw_provider::ModelRequest;
 use serde_json::Value;
 use serde_json::json;
@@ -177,7 +178,7 @@ async fn ask(deps: &Arc<Deps>, wish: &Wish, text: String, most: u64) -> Option<S
             model: candidate.model.clone(),
             system: SYSTEM.into(),
             messages: messages.clone(),
-            tools: Arc::default(),
+            tools: Tools::default(),
             max_tokens: u32::try_from(most).ok(),
             session: wish.key.clone(),
             params: quiet(candidate),

@@ -11,7 +11,7 @@ use openclaw_protocol::Content;
 use openclaw_protocol::Inbound;
 use openclaw_protocol::Message;
 use openclaw_protocol::ModelRef;
-use openclaw_protocol::ToolSpec;
+use openclaw_protocol::Tools;
 use openclaw_protocol::config::Compaction;
 use openclaw_protocol::config::ContextPruning;
 use openclaw_protocol::config::ResolvedAgent;
@@ -102,7 +102,7 @@ pub(crate) enum Next {
     /// Ask the model.
     Ask {
         system: Arc<str>,
-        tools: Arc<[ToolSpec]>,
+        tools: Tools,
     },
     /// Sum the conversation up, and say so.
     Compact { instructions: Option<String> },

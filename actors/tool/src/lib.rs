@@ -30,12 +30,15 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use openclaw_protocol::AgentId;
 use openclaw_protocol::Content;
 use openclaw_protocol::SessionKey;
 use openclaw_protocol::ToolSpec;
+use openclaw_protocol::Tools;
 use openclaw_runtime::BoxFuture;
 use serde_json::Value;
 
@@ -111,9 +114,15 @@ pub trait Facts: Send + Sync {
 #[derive(Clone)]
 pub struct Toolbox {
     tools: Arc<BTreeMap<String, Arc<dyn Tool>>>,
-    /// What a model is told of them, once and for all turns.
-    specs: Arc<[ToolSpec]>,
+    /// What models were told of them lately: turns with the same tools share it.
+    told: Arc<Mutex<Vec<Told>>>,
 }
+
+/// Some tools, and what a model is told of them.
+type Told = (Vec<Arc<dyn Tool>>, Tools);
+
+/// Sets of tools that are remembered: agents and kinds of callers differ in a few.
+const TOLD: usize = 16;
 
 impl ToolOutcome {
     /// It worked; the model reads this text.
@@ -153,7 +162,7 @@ impl Toolbox {
     pub fn empty() -> Self {
         Self {
             tools: Arc::new(BTreeMap::new()),
-            specs: Arc::default(),
+            told: Arc::default(),
         }
     }
 
@@ -163,8 +172,8 @@ impl Toolbox {
         let mut tools = (*self.tools).clone();
         tools.insert(tool.spec().name.clone(), tool);
         Self {
-            specs: tools.values().map(|tool| tool.spec().clone()).collect(),
             tools: Arc::new(tools),
+            told: Arc::default(),
         }
     }
 
@@ -176,12 +185,30 @@ impl Toolbox {
     }
 
     /// What a model is told, in a fixed order: a provider's cache depends on it.
-    pub fn specs(&self) -> Arc<[ToolSpec]> {
-        if self.tools.values().all(|tool| tool.is_offered()) {
-            return Arc::clone(&self.specs);
+    pub fn specs(&self) -> Tools {
+        self.specs_of(|_| true)
+    }
+
+    /// The same of those tools only that `may_use` lets through. The same tools give the same shared value.
+    pub fn specs_of(&self, may_use: impl Fn(&str) -> bool) -> Tools {
+        let tools = self.tools.values().filter(|tool| tool.is_offered());
+        let tools: Vec<Arc<dyn Tool>> = tools
+            .filter(|tool| may_use(&tool.spec().name))
+            .cloned()
+            .collect();
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_same = |(of, _): &&Told| {
+            of.len() == tools.len() && of.iter().zip(&tools).all(|(a, b)| Arc::ptr_eq(a, b))
+        };
+        if let Some((_, specs)) = told.iter().find(is_same) {
+            return specs.clone();
         }
-        let offered = self.tools.values().filter(|tool| tool.is_offered());
-        offered.map(|tool| tool.spec().clone()).collect()
+        let specs: Tools = tools.iter().map(|tool| tool.spec().clone()).collect();
+        if told.len() >= TOLD {
+            told.remove(0);
+        }
+        told.push((tools, specs.clone()));
+        specs
     }
 
     /// The names, in a fixed order.

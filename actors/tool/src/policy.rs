@@ -12,7 +12,7 @@ mod tests;
 
 use openclaw_protocol::AgentId;
 use openclaw_protocol::SessionKey;
-use openclaw_protocol::ToolSpec;
+use openclaw_protocol::Tools;
 use openclaw_protocol::config::Tree;
 use serde::Serialize;
 
@@ -86,14 +86,9 @@ impl Policy {
     }
 
     /// What a model is told of the tools it may use, in the toolbox's fixed order: a provider's cache depends on it.
-    pub fn specs(&self, subject: &Subject) -> std::sync::Arc<[ToolSpec]> {
+    pub fn specs(&self, subject: &Subject) -> Tools {
         let layers = self.layers(subject);
-        let all = self.toolbox.specs();
-        if all.iter().all(|spec| layers.verdict(&spec.name).allowed) {
-            return all;
-        }
-        let left = all.iter().filter(|spec| layers.verdict(&spec.name).allowed);
-        left.cloned().collect()
+        self.toolbox.specs_of(|name| layers.verdict(name).allowed)
     }
 
     /// Why a call may not be made; none if it may.

@@ -131,11 +131,13 @@ pub(crate) async fn turns(bin: &str, scale: usize, table: &mut Table) {
     table.row("turn over WebSocket, p50", ms(turn.at(500)), "");
     table.row("turn over WebSocket, p99", ms(turn.at(990)), "");
     table.row("own time of a turn, p50", ms(own), "≤ 1.5 ms");
+    let (rate_of_turns, cpu) = turn_rate(&gateway, 50 * scale).await;
     table.row(
         "turns/s, 20 sessions, each turn journaled",
-        rate(turn_rate(&gateway, 50 * scale).await),
+        rate(rate_of_turns),
         "≥ 1,000/s",
     );
+    table.row("CPU of the gateway for each of them", ms(cpu), "");
 }
 
 async fn health_rate(gateway: &Gateway, each: usize) -> f64 {
@@ -153,11 +155,13 @@ async fn health_rate(gateway: &Gateway, each: usize) -> f64 {
     (32 * each) as f64 / start.elapsed().as_secs_f64()
 }
 
-async fn turn_rate(gateway: &Gateway, each: usize) -> f64 {
+/// Turns in a second, and what one costs the gateway.
+async fn turn_rate(gateway: &Gateway, each: usize) -> (f64, Duration) {
     let mut sockets = Vec::new();
     for _ in 0..20 {
         sockets.push(Socket::open(gateway.port()).await);
     }
+    let before = process::cpu(gateway.pid());
     let start = Instant::now();
     join_all(
         sockets
@@ -167,11 +171,21 @@ async fn turn_rate(gateway: &Gateway, each: usize) -> f64 {
                 let session = format!("agent:main:bench-{nr}");
                 for n in 0..each {
                     socket.turn(&session, &format!("many-{nr}-{n}")).await;
+                    if n % 50 == 49 {
+                        socket
+                            .request("sessions.reset", json!({ "key": session }))
+                            .await;
+                    }
                 }
             }),
     )
     .await;
-    (20 * each) as f64 / start.elapsed().as_secs_f64()
+    let cpu = process::cpu(gateway.pid()) - before;
+    let turns = 20 * each;
+    (
+        turns as f64 / start.elapsed().as_secs_f64(),
+        cpu / u32::try_from(turns).unwrap_or(1),
+    )
 }
 
 async fn direct_call(client: &reqwest::Client, url: &str) {

@@ -2,7 +2,7 @@
 //!
 //!     cargo run --release -p openclaw-bench -- [--quick] [--only PART] [--bin PATH] [--write]
 //!
-//! `--quick` takes fewer samples. `--only` takes one part: gateway, stream, neighbours, ledger, restart. `--write` puts the table into docs/benchmarks.md.
+//! `--quick` takes fewer samples. `--only` takes one part: gateway, turns, stream, neighbours, ledger, restart. `--write` puts the table into docs/benchmarks.md.
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::print_stdout)]
 
 mod gateway;
@@ -38,6 +38,8 @@ async fn main() {
     if wanted("gateway") {
         gateway::starts(&bin, scale, &mut table).await;
         gateway::idle(&bin, scale, &mut table).await;
+    }
+    if wanted("gateway") || wanted("turns") {
         gateway::turns(&bin, scale, &mut table).await;
     }
     if wanted("stream") {

@@ -50,9 +50,7 @@ pub(super) fn problems(services: &Services) -> Vec<Problem> {
         .directory
         .tree(Some(&ActorPath::new("providers")), None);
     problems.extend(providers.iter().flat_map(provider_problems));
-    if let Some(root) = services.directory.tree(None, None) {
-        problems.extend(parked(&root));
-    }
+    problems.extend(parked(services.directory.in_state(State::Parked)));
     problems
 }
 
@@ -96,18 +94,12 @@ fn provider_problems(providers: &TreeNode) -> Vec<Problem> {
 }
 
 /// Parts that are set aside after repeated failures; the innermost says most.
-fn parked(root: &TreeNode) -> Vec<Problem> {
-    let parked = root
-        .walk()
-        .into_iter()
-        .filter(|node| node.state == State::Parked);
-    parked
-        .map(|node| {
-            let why = node.last_exit.as_deref().unwrap_or("it kept failing");
-            Problem {
-                fix: Some(format!("openclaw supervisor unpark {}", node.path)),
-                ..Problem::new(node.path.as_str(), format!("parked: {why}"))
-            }
-        })
-        .collect()
+fn parked(nodes: Vec<TreeNode>) -> impl Iterator<Item = Problem> {
+    nodes.into_iter().map(|node| {
+        let why = node.last_exit.as_deref().unwrap_or("it kept failing");
+        Problem {
+            fix: Some(format!("openclaw supervisor unpark {}", node.path)),
+            ..Problem::new(node.path.as_str(), format!("parked: {why}"))
+        }
+    })
 }

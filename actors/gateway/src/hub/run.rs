@@ -109,6 +109,8 @@ const BETWEEN: &str = "\n\n";
 #[derive(Debug, Default)]
 pub(super) struct Runs {
     runs: HashMap<RunId, Run>,
+    /// Those that ended, in that order; some may be gone already.
+    ended: VecDeque<RunId>,
     /// Long ends, oldest first, and their bytes.
     long: VecDeque<(RunId, usize)>,
     long_bytes: usize,
@@ -269,8 +271,16 @@ impl Runs {
             return;
         };
         run.observe(event);
+        if !event.what.is_terminal() {
+            return;
+        }
         let weight = run.weight();
-        if !event.what.is_terminal() || weight < LONG {
+        self.ended.push_back(event.run_id.clone());
+        if self.ended.len() > 2 * RUNS {
+            let runs = &self.runs;
+            self.ended.retain(|run_id| runs.contains_key(run_id));
+        }
+        if weight < LONG {
             return;
         }
         self.long.push_back((event.run_id.clone(), weight));
@@ -326,6 +336,7 @@ impl Runs {
     pub(super) fn prune(&mut self, now_ms: i64) {
         let Self {
             runs,
+            ended,
             long,
             long_bytes,
         } = self;
@@ -335,6 +346,7 @@ impl Runs {
             let is_done = run.is_over() || run.view.borrow().session.is_none();
             is_asked_for || !is_old || !is_done
         });
+        ended.retain(|run_id| runs.contains_key(run_id));
         long.retain(|(run_id, weight)| {
             let is_kept = runs.contains_key(run_id);
             *long_bytes -= if is_kept { 0 } else { *weight };
@@ -343,10 +355,12 @@ impl Runs {
     }
 
     fn make_room(&mut self) {
-        let ended = self.runs.iter().filter(|(_, run)| run.is_over());
-        let oldest = ended.min_by_key(|(_, run)| run.touched_at_ms);
-        if let Some(run_id) = oldest.map(|(run_id, _)| run_id.clone()) {
-            self.runs.remove(&run_id);
+        while let Some(run_id) = self.ended.pop_front() {
+            // The same run may have begun again since.
+            if self.runs.get(&run_id).is_some_and(Run::is_over) {
+                self.runs.remove(&run_id);
+                return;
+            }
         }
     }
 }

@@ -1,9 +1,9 @@
 //! The body of a request.
 
-use serde_json::Map;
 use serde_json::Value;
 use serde_json::json;
 
+use crate::body::Body;
 use crate::conversation::IdRule;
 use crate::conversation::Origin;
 use crate::conversation::Part;
@@ -27,7 +27,7 @@ const DEFAULT_MAX_TOKENS: u64 = 8192;
 const ROOM_FOR_ANSWER: u64 = 4096;
 
 /// Builds the body.
-pub fn body(request: &ModelRequest, info: &ModelInfo) -> Value {
+pub fn body(request: &ModelRequest, info: &ModelInfo) -> String {
     let budget = Level::of(&request.params)
         .filter(|_| info.reasoning)
         .and_then(Level::budget);
@@ -44,26 +44,25 @@ pub fn body(request: &ModelRequest, info: &ModelInfo) -> Value {
     let turns = turns(&request.messages, &rules);
     let budget = budget.filter(|_| may_reason(&turns));
     let cache = cache_control(request.param("cacheRetention").and_then(Value::as_str));
-    let mut body = Map::new();
-    body.insert("model".into(), json!(request.model.model));
+    let mut body = Body::new();
+    body.put("model", &request.model.model);
     let limit = request.limit(info).unwrap_or(DEFAULT_MAX_TOKENS);
     let limit = budget.map_or(limit, |budget| limit.max(budget + ROOM_FOR_ANSWER));
-    body.insert("max_tokens".into(), json!(limit));
-    body.insert("stream".into(), json!(true));
+    body.put("max_tokens", &limit);
+    body.put("stream", &true);
     if !request.system.trim().is_empty() {
         let mut block = json!({ "type": "text", "text": request.system });
         mark(&mut block, cache.as_ref());
-        body.insert("system".into(), json!([block]));
+        body.put("system", &json!([block]));
     }
     let tools = tools(&turns, &request.tools);
     if !tools.is_empty() {
-        let tools = tools.iter().map(|spec| {
+        body.tools("anthropic", &tools, |spec| {
             json!({
                 "name": spec.name, "description": spec.description,
                 "input_schema": spec.parameters,
             })
         });
-        body.insert("tools".into(), tools.collect());
     }
     let mut messages = messages(&turns);
     // The end of the person's last two turns is marked too: the next call reads everything up to
@@ -78,24 +77,24 @@ pub fn body(request: &ModelRequest, info: &ModelInfo) -> Value {
             mark(block, cache.as_ref());
         }
     }
-    body.insert("messages".into(), Value::Array(messages));
+    body.put("messages", &Value::Array(messages));
     if let Some(budget) = budget {
         let thinking = json!({ "type": "enabled", "budget_tokens": budget });
-        body.insert("thinking".into(), thinking);
+        body.put("thinking", &thinking);
     } else {
         // The wire takes one of the two, and none while the model reasons.
         for (ours, theirs) in [("temperature", "temperature"), ("topP", "top_p")] {
             if let Some(value) = request.param(ours) {
-                body.insert(theirs.into(), value.clone());
+                body.put(theirs, &value);
                 break;
             }
         }
     }
     let stop = request.stops();
     if !stop.is_empty() {
-        body.insert("stop_sequences".into(), json!(stop));
+        body.put("stop_sequences", &stop);
     }
-    Value::Object(body)
+    body.finish()
 }
 
 /// Caching is the default: a conversation is sent again with each message.

@@ -5,6 +5,7 @@ use serde_json::Map;
 use serde_json::Value;
 use serde_json::json;
 
+use crate::body::Body;
 use crate::conversation::Answer;
 use crate::conversation::IdRule;
 use crate::conversation::Origin;
@@ -27,7 +28,7 @@ pub(super) const REDACTED: &str = "redacted:";
 const ROOM_FOR_ANSWER: u64 = 4096;
 
 /// Builds the body.
-pub fn body(request: &ModelRequest, info: &ModelInfo) -> Value {
+pub fn body(request: &ModelRequest, info: &ModelInfo) -> String {
     let is_claude = info.reference.model.contains("claude");
     let budget = Level::of(&request.params)
         .filter(|_| info.reasoning && is_claude)
@@ -45,29 +46,29 @@ pub fn body(request: &ModelRequest, info: &ModelInfo) -> Value {
     let budget = budget.filter(|_| may_reason(&turns));
     // Only some makers' models take the mark; for the others it is an error.
     let caches = is_claude && request.param("cacheRetention") != Some(&json!("none"));
-    let mut body = Map::new();
+    let mut body = Body::new();
     if !request.system.trim().is_empty() {
         let mut system = vec![json!({ "text": request.system })];
         system.extend(caches.then(cache_point));
-        body.insert("system".into(), Value::Array(system));
+        body.put("system", &Value::Array(system));
     }
     let mut messages = messages(&turns);
     let last = messages.last_mut().and_then(|last| last.get_mut("content"));
     if let (true, Some(Value::Array(content))) = (caches, last) {
         content.push(cache_point());
     }
-    body.insert("messages".into(), Value::Array(messages));
+    body.put("messages", &Value::Array(messages));
     let tools = tools(&turns, &request.tools);
     if !tools.is_empty() {
         let tools: Vec<Value> = tools.iter().map(tool).collect();
-        body.insert("toolConfig".into(), json!({ "tools": tools }));
+        body.put("toolConfig", &json!({ "tools": tools }));
     }
-    body.insert("inferenceConfig".into(), limits(request, info, budget));
+    body.put("inferenceConfig", &limits(request, info, budget));
     if let Some(budget) = budget {
         let thinking = json!({ "thinking": { "type": "enabled", "budget_tokens": budget } });
-        body.insert("additionalModelRequestFields".into(), thinking);
+        body.put("additionalModelRequestFields", &thinking);
     }
-    Value::Object(body)
+    body.finish()
 }
 
 fn cache_point() -> Value {

@@ -43,7 +43,7 @@ async fn read(endpoint: &Endpoint, outgoing: Outgoing) -> Result<Vec<u8>, ModelE
     let request = http::client(&url, endpoint.deadlines.connect)?
         .post(&url)
         .headers(headers)
-        .body(outgoing.body.to_string());
+        .body(outgoing.body);
     let sent = request.send().await;
     let response = sent.map_err(|error| unreachable(endpoint, &error))?;
     if !response.status().is_success() {

@@ -116,7 +116,7 @@ impl Shape {
         Outgoing {
             path,
             headers,
-            body: self.body(model, request, batch),
+            body: self.body(model, request, batch).to_string(),
             base_url: access.base_url.clone(),
             ..Outgoing::default()
         }

@@ -5,6 +5,7 @@ use serde_json::Map;
 use serde_json::Value;
 use serde_json::json;
 
+use crate::body::Body;
 use crate::conversation::Answer;
 use crate::conversation::IdRule;
 use crate::conversation::Origin;
@@ -24,7 +25,7 @@ use crate::thinking::Level;
 const NOT_SIGNED: &str = "skip_thought_signature_validator";
 
 /// Builds the body.
-pub fn body(request: &ModelRequest, info: &ModelInfo) -> Value {
+pub fn body(request: &ModelRequest, info: &ModelInfo) -> String {
     let rules = Rules {
         pictures: Pictures::MANY.seen_by(info.images),
         ids: IdRule::Plain,
@@ -45,22 +46,22 @@ pub fn body(request: &ModelRequest, info: &ModelInfo) -> Value {
             json!({ "role": role, "parts": parts })
         })
         .collect();
-    let mut body = Map::new();
-    body.insert("contents".into(), Value::Array(contents));
+    let mut body = Body::new();
+    body.put("contents", &Value::Array(contents));
     if !request.system.trim().is_empty() {
         let system = json!({ "parts": [{ "text": request.system }] });
-        body.insert("systemInstruction".into(), system);
+        body.put("systemInstruction", &system);
     }
     if !request.tools.is_empty() {
         let tools: Vec<Value> = request.tools.iter().map(tool).collect();
         let tools = json!([{ "functionDeclarations": tools }]);
-        body.insert("tools".into(), tools);
+        body.put("tools", &tools);
     }
     let config = config(request, info);
     if !config.is_empty() {
-        body.insert("generationConfig".into(), Value::Object(config));
+        body.put("generationConfig", &Value::Object(config));
     }
-    Value::Object(body)
+    body.finish()
 }
 
 fn config(request: &ModelRequest, info: &ModelInfo) -> Map<String, Value> {

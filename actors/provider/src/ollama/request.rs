@@ -5,6 +5,7 @@ use serde_json::Map;
 use serde_json::Value;
 use serde_json::json;
 
+use crate::body::Body;
 use crate::conversation::Answer;
 use crate::conversation::IdRule;
 use crate::conversation::Part;
@@ -19,18 +20,18 @@ use crate::model::ModelRequest;
 use crate::thinking::Level;
 
 /// Builds the body.
-pub fn body(request: &ModelRequest, info: &ModelInfo) -> Value {
+pub fn body(request: &ModelRequest, info: &ModelInfo) -> String {
     let rules = Rules {
         pictures: Pictures::MANY.seen_by(info.images),
         ids: IdRule::Plain,
         signed: None,
     };
-    let mut body = Map::new();
-    body.insert("model".into(), json!(request.model.model));
-    body.insert("messages".into(), messages(request, &rules));
-    body.insert("stream".into(), json!(true));
+    let mut body = Body::new();
+    body.put("model", &request.model.model);
+    body.put("messages", &messages(request, &rules));
+    body.put("stream", &true);
     if !request.tools.is_empty() {
-        body.insert("tools".into(), request.tools.iter().map(tool).collect());
+        body.tools("ollama", &request.tools, tool);
     }
     if let Some(level) = Level::of(&request.params).filter(|_| info.reasoning) {
         // One family takes levels and can't be told not to think; the others know yes and no.
@@ -38,7 +39,7 @@ pub fn body(request: &ModelRequest, info: &ModelInfo) -> Value {
             true => json!(level.effort("").unwrap_or("low")),
             false => json!(level != Level::Off),
         };
-        body.insert("think".into(), think);
+        body.put("think", &think);
     }
     let mut options = Map::new();
     // Without it the server reads a few thousand tokens and drops the rest in silence.
@@ -59,12 +60,12 @@ pub fn body(request: &ModelRequest, info: &ModelInfo) -> Value {
         options.insert("stop".into(), json!(stop));
     }
     if !options.is_empty() {
-        body.insert("options".into(), Value::Object(options));
+        body.put("options", &Value::Object(options));
     }
     if let Some(keep) = request.param("keepAlive") {
-        body.insert("keep_alive".into(), keep.clone());
+        body.put("keep_alive", keep);
     }
-    Value::Object(body)
+    body.finish()
 }
 
 fn tool(spec: &ToolSpec) -> Value {

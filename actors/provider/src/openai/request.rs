@@ -1,9 +1,12 @@
 //! The body of a request.
 
-use serde_json::Map;
+use std::borrow::Cow;
+
+use serde::Serialize;
 use serde_json::Value;
 use serde_json::json;
 
+use crate::body::Body;
 use crate::conversation::Answer;
 use crate::conversation::IdRule;
 use crate::conversation::Part;
@@ -19,7 +22,7 @@ use crate::model::ModelRequest;
 use crate::thinking::Level;
 
 /// Builds the body.
-pub fn body(request: &ModelRequest, info: &ModelInfo) -> Value {
+pub fn body(request: &ModelRequest, info: &ModelInfo) -> String {
     let quirks = info.quirks;
     let rules = Rules {
         pictures: Pictures::MANY.seen_by(info.images),
@@ -29,22 +32,23 @@ pub fn body(request: &ModelRequest, info: &ModelInfo) -> Value {
         },
         signed: None,
     };
-    let mut body = Map::new();
-    body.insert("model".into(), json!(request.model.model));
-    body.insert("messages".into(), messages(request, &rules));
-    body.insert("stream".into(), json!(true));
+    let mut body = Body::new();
+    body.put("model", &request.model.model);
+    let turns = turns(&request.messages, &rules);
+    body.put("messages", &messages(&request.system, &turns));
+    body.put("stream", &true);
     if quirks.stream_options {
-        body.insert("stream_options".into(), json!({ "include_usage": true }));
+        body.put("stream_options", &json!({ "include_usage": true }));
     }
     if !request.tools.is_empty() {
-        body.insert("tools".into(), request.tools.iter().map(tool).collect());
+        body.tools("openai", &request.tools, tool);
     }
     if let Some(limit) = request.limit(info) {
         let name = match quirks.completion_tokens_field {
             true => "max_completion_tokens",
             false => "max_tokens",
         };
-        body.insert(name.into(), json!(limit));
+        body.put(name, &json!(limit));
     }
     for (ours, theirs) in [
         ("temperature", "temperature"),
@@ -52,14 +56,14 @@ pub fn body(request: &ModelRequest, info: &ModelInfo) -> Value {
         ("stop", "stop"),
     ] {
         if let Some(value) = request.param(ours) {
-            body.insert(theirs.into(), value.clone());
+            body.put(theirs, &value);
         }
     }
     let level = Level::of(&request.params).filter(|_| info.reasoning);
     if let Some((name, value)) = level.and_then(|level| thinking(level, info)) {
-        body.insert(name.into(), value);
+        body.put(name, &value);
     }
-    Value::Object(body)
+    body.finish()
 }
 
 fn thinking(level: Level, info: &ModelInfo) -> Option<(&'static str, Value)> {
@@ -84,16 +88,46 @@ fn tool(spec: &openclaw_protocol::ToolSpec) -> Value {
     }})
 }
 
-fn messages(request: &ModelRequest, rules: &Rules<'_>) -> Value {
-    let mut list = Vec::new();
-    if !request.system.trim().is_empty() {
-        list.push(json!({ "role": "system", "content": request.system }));
+/// One line of the conversation.
+#[derive(Debug, Serialize)]
+struct Line<'a> {
+    role: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tool_call_id: Option<&'a str>,
+    content: Words<'a>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tool_calls: Vec<Value>,
+}
+
+/// Text alone goes as a string: many small servers take nothing else.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum Words<'a> {
+    None,
+    Text(Cow<'a, str>),
+    Parts(Vec<Value>),
+}
+
+impl<'a> Line<'a> {
+    fn new(role: &'static str, content: Words<'a>) -> Self {
+        Self {
+            role,
+            tool_call_id: None,
+            content,
+            tool_calls: Vec::new(),
+        }
     }
-    let turns = turns(&request.messages, rules);
+}
+
+fn messages<'a>(system: &'a str, turns: &'a [Turn<'_>]) -> Vec<Line<'a>> {
+    let mut list = Vec::with_capacity(turns.len() + 1);
+    if !system.trim().is_empty() {
+        list.push(Line::new("system", Words::Text(system.into())));
+    }
     let mut turns = turns.iter().peekable();
     while let Some(turn) = turns.next() {
         match turn {
-            Turn::User(parts) => list.push(user(&parts.iter().collect::<Vec<_>>())),
+            Turn::User(parts) => list.push(user(parts.iter().collect())),
             Turn::Assistant(said) => list.push(assistant(said)),
             Turn::Results(answers) => {
                 list.extend(answers.iter().map(result));
@@ -105,72 +139,69 @@ fn messages(request: &ModelRequest, rules: &Rules<'_>) -> Value {
                         parts.extend(next);
                         turns.next();
                     }
-                    list.push(user(&parts));
+                    list.push(user(parts));
                 }
             }
         }
     }
-    Value::Array(list)
+    list
 }
 
-/// Text alone goes as a string: many small servers take nothing else.
-fn user(parts: &[&Part<'_>]) -> Value {
-    if parts.iter().all(|part| matches!(part, Part::Text(_))) {
-        return json!({ "role": "user", "content": joined(parts.iter().copied()) });
+fn user<'a>(parts: Vec<&'a Part<'_>>) -> Line<'a> {
+    if let [Part::Text(text)] = parts.as_slice() {
+        return Line::new("user", Words::Text((*text).into()));
     }
-    let parts: Vec<Value> = parts
-        .iter()
-        .map(|part| match part {
-            Part::Text(text) => json!({ "type": "text", "text": text }),
-            Part::Image { data, mime } => json!({
-                "type": "image_url", "image_url": { "url": format!("data:{mime};base64,{data}") },
-            }),
-        })
-        .collect();
-    json!({ "role": "user", "content": parts })
+    if parts.iter().all(|part| matches!(part, Part::Text(_))) {
+        return Line::new("user", Words::Text(joined(parts.into_iter()).into()));
+    }
+    let parts = parts.into_iter().map(|part| match part {
+        Part::Text(text) => json!({ "type": "text", "text": text }),
+        Part::Image { data, mime } => json!({
+            "type": "image_url", "image_url": { "url": format!("data:{mime};base64,{data}") },
+        }),
+    });
+    Line::new("user", Words::Parts(parts.collect()))
 }
 
-fn assistant(said: &[Said<'_>]) -> Value {
-    let mut text = String::new();
-    let mut calls = Vec::new();
+fn assistant<'a>(said: &'a [Said<'_>]) -> Line<'a> {
+    let mut text = Cow::Borrowed("");
+    let mut tool_calls = Vec::new();
     for part in said {
         match part {
-            Said::Text(more) => append(&mut text, more),
+            Said::Text(more) if text.is_empty() => text = Cow::Borrowed(more),
+            Said::Text(more) => {
+                let text = text.to_mut();
+                text.push_str("\n\n");
+                text.push_str(more);
+            }
             Said::Call {
                 id,
                 name,
                 arguments,
                 ..
-            } => calls.push(json!({ "id": id, "type": "function", "function": {
+            } => tool_calls.push(json!({ "id": id, "type": "function", "function": {
                 "name": name, "arguments": Value::Object(arguments.clone()).to_string(),
             }})),
             Said::Thinking { .. } => {}
         }
     }
-    let mut message = Map::new();
-    message.insert("role".into(), json!("assistant"));
     let content = match text.is_empty() {
-        true => Value::Null,
-        false => Value::String(text),
+        true => Words::None,
+        false => Words::Text(text),
     };
-    message.insert("content".into(), content);
-    if !calls.is_empty() {
-        message.insert("tool_calls".into(), Value::Array(calls));
+    Line {
+        tool_calls,
+        ..Line::new("assistant", content)
     }
-    Value::Object(message)
 }
 
-fn result(answer: &Answer<'_>) -> Value {
+fn result<'a>(answer: &'a Answer<'_>) -> Line<'a> {
     let mut text = answer.text();
     if text.is_empty() {
         text.push_str("(a picture, see below)");
     }
-    json!({ "role": "tool", "tool_call_id": answer.id, "content": text })
-}
-
-fn append(text: &mut String, more: &str) {
-    if !text.is_empty() {
-        text.push_str("\n\n");
+    Line {
+        tool_call_id: Some(&answer.id),
+        ..Line::new("tool", Words::Text(text.into()))
     }
-    text.push_str(more);
 }

@@ -1,10 +1,10 @@
 //! The body of a request.
 
 use openclaw_protocol::ToolSpec;
-use serde_json::Map;
 use serde_json::Value;
 use serde_json::json;
 
+use crate::body::Body;
 use crate::conversation::Answer;
 use crate::conversation::IdRule;
 use crate::conversation::Origin;
@@ -23,7 +23,7 @@ use crate::thinking::Level;
 const LEAST: u64 = 16;
 
 /// Builds the body. Nothing is kept at the provider: each request holds the whole conversation.
-pub fn body(request: &ModelRequest, info: &ModelInfo) -> Value {
+pub fn body(request: &ModelRequest, info: &ModelInfo) -> String {
     let is_codex = info.wire == Wire::OpenaiCodexResponses;
     let rules = Rules {
         pictures: Pictures::MANY.seen_by(info.images),
@@ -33,43 +33,43 @@ pub fn body(request: &ModelRequest, info: &ModelInfo) -> Value {
             model: &info.reference,
         }),
     };
-    let mut body = Map::new();
-    body.insert("model".into(), json!(request.model.model));
+    let mut body = Body::new();
+    body.put("model", &request.model.model);
     let system = request.system.trim();
     if !system.is_empty() || is_codex {
         let system = match system {
             "" => "You are a helpful assistant.",
             _ => &request.system,
         };
-        body.insert("instructions".into(), json!(system));
+        body.put("instructions", &system);
     }
-    body.insert("input".into(), input(request, &rules));
-    body.insert("stream".into(), json!(true));
-    body.insert("store".into(), json!(false));
+    body.put("input", &input(request, &rules));
+    body.put("stream", &true);
+    body.put("store", &false);
     if !request.tools.is_empty() {
-        body.insert("tools".into(), request.tools.iter().map(tool).collect());
+        body.tools("responses", &request.tools, tool);
     }
     // A conversation stays with the machine that has its beginning in memory.
-    body.insert("prompt_cache_key".into(), json!(cache_key(request)));
+    body.put("prompt_cache_key", &cache_key(request));
     if !is_codex {
         if let Some(limit) = request.limit(info) {
-            body.insert("max_output_tokens".into(), json!(limit.max(LEAST)));
+            body.put("max_output_tokens", &limit.max(LEAST));
         }
         for (ours, theirs) in [("temperature", "temperature"), ("topP", "top_p")] {
             if let Some(value) = request.param(ours) {
-                body.insert(theirs.into(), value.clone());
+                body.put(theirs, &value);
             }
         }
     }
     if info.reasoning {
-        body.insert("include".into(), json!(["reasoning.encrypted_content"]));
+        body.put("include", &json!(["reasoning.encrypted_content"]));
         let level = Level::of(&request.params);
         if let Some(effort) = level.and_then(|level| level.effort(&info.reference.model)) {
             let reasoning = json!({ "effort": effort, "summary": "auto" });
-            body.insert("reasoning".into(), reasoning);
+            body.put("reasoning", &reasoning);
         }
     }
-    Value::Object(body)
+    body.finish()
 }
 
 /// The conversation's name, without saying it: the provider learns no names of people.

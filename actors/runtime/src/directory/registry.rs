@@ -173,6 +173,15 @@ impl Registry {
         }
     }
 
+    /// The paths of all nodes in a state, sorted. Reads one counter of each node and copies nothing of the others.
+    pub(crate) fn in_state(&self, state: State) -> Vec<ActorPath> {
+        let nodes = self.nodes.iter();
+        let found = nodes.filter(|(_, node)| node.vitals.state() == state);
+        let mut paths: Vec<ActorPath> = found.map(|(path, _)| path.clone()).collect();
+        paths.sort_unstable();
+        paths
+    }
+
     pub(crate) fn tree(&self, path: &ActorPath, depth: usize) -> Option<TreeNode> {
         let node = self.nodes.get(path)?;
         let vitals = &node.vitals;

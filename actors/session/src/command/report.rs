@@ -1,7 +1,7 @@
 //! The answer to `/context`: what a model gets to see, and how much room it takes.
 
 use openclaw_protocol::Message;
-use openclaw_protocol::ToolSpec;
+use openclaw_protocol::Tools;
 use serde_json::Value;
 use serde_json::json;
 
@@ -16,7 +16,7 @@ pub(crate) struct Facts<'a> {
     pub(crate) model: String,
     pub(crate) window: Window,
     pub(crate) system: &'a str,
-    pub(crate) tools: &'a [ToolSpec],
+    pub(crate) tools: &'a Tools,
     pub(crate) history: Vec<&'a Message>,
     /// How often the conversation was summed up.
     pub(crate) compactions: u64,
@@ -36,7 +36,7 @@ pub(crate) fn report(form: Form, facts: &Facts<'_>) -> String {
         .map(|tool| {
             (
                 tool.name.clone(),
-                size::head("", std::slice::from_ref(tool)),
+                size::tool(tool),
             )
         })
         .collect();

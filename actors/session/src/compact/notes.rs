@@ -12,6 +12,7 @@ use openclaw_protocol::Content;
 use openclaw_protocol::Message;
 use openclaw_protocol::SessionKey;
 use openclaw_protocol::ToolSpec;
+use openclaw_protocol::Tools;
 use openclaw_protocol::message::AssistantMessage;
 use openclaw_protocol::message::ToolResultMessage;
 use openclaw_provider::ModelRequest;
@@ -49,7 +50,7 @@ pub(crate) struct Wish {
     pub(crate) turn: u64,
     pub(crate) chosen: Arc<Chosen>,
     pub(crate) system: Arc<str>,
-    pub(crate) tools: Arc<[ToolSpec]>,
+    pub(crate) tools: Tools,
     /// The conversation so far.
     pub(crate) messages: Vec<Arc<Message>>,
     pub(crate) limit: u64,

@@ -6,6 +6,7 @@
 use openclaw_protocol::Content;
 use openclaw_protocol::Message;
 use openclaw_protocol::ToolSpec;
+use openclaw_protocol::Tools;
 
 /// What a message takes besides its text.
 const FRAME: u64 = 4;
@@ -39,12 +40,14 @@ pub(crate) fn messages<'m>(messages: impl IntoIterator<Item = &'m Message>) -> u
 }
 
 /// The tokens of what stands before the messages.
-pub(crate) fn head(system: &str, tools: &[ToolSpec]) -> u64 {
-    let tools = tools.iter().map(|tool| {
-        let (name, words) = (text(&tool.name), text(&tool.description));
-        FRAME + name + words + text(&tool.parameters.to_string())
-    });
-    text(system) + tools.sum::<u64>()
+pub(crate) fn head(system: &str, tools: &Tools) -> u64 {
+    text(system) + tools.size(|tools| tools.iter().map(tool).sum())
+}
+
+/// The tokens of what is said of one tool.
+pub(crate) fn tool(tool: &ToolSpec) -> u64 {
+    let (name, words) = (text(&tool.name), text(&tool.description));
+    FRAME + name + words + text(&tool.parameters.to_string())
 }
 
 /// The tokens of a whole request: what was counted with the last answer in it, and what follows estimated.

@@ -1,6 +1,7 @@
 //! The call of a model, seen from the turn.
 
 use openclaw_protocol::ToolSpec;
+use openclaw_protocol::Tools;
 
 use super::*;
 
@@ -75,9 +76,9 @@ impl Turn {
 }
 
 /// The gateway's tools with the client's, which stand in for those of the same name.
-pub(super) fn offered(tools: &Arc<[ToolSpec]>, client: &[ToolSpec]) -> Arc<[ToolSpec]> {
+pub(super) fn offered(tools: &Tools, client: &[ToolSpec]) -> Tools {
     if client.is_empty() {
-        return Arc::clone(tools);
+        return tools.clone();
     }
     let is_replaced = |tool: &&ToolSpec| client.iter().any(|own| own.name == tool.name);
     let kept = tools.iter().filter(|tool| !is_replaced(tool));

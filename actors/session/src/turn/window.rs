@@ -1,7 +1,7 @@
 //! The turn and its model's window: what is done before a call so that it fits.
 
 use openclaw_ledger::Purpose;
-use openclaw_protocol::ToolSpec;
+use openclaw_protocol::Tools;
 
 use super::*;
 use crate::call::Question;
@@ -13,7 +13,7 @@ use crate::context::room::Window;
 use crate::context::size;
 
 /// What every request of a turn has: what was prepared, the system prompt, the tools.
-type Asking = (Arc<Prepared>, Arc<str>, Arc<[ToolSpec]>);
+type Asking = (Arc<Prepared>, Arc<str>, Tools);
 
 /// A request and its size in tokens, by estimate.
 struct Sized {
@@ -22,8 +22,6 @@ struct Sized {
     head: u64,
     /// All of it; what its provider counted before is believed.
     whole: u64,
-    /// All of it as it is estimated here.
-    estimated: u64,
     /// The part that is this turn's.
     own: u64,
 }
@@ -48,14 +46,20 @@ impl Turn {
             return;
         };
         let step = room.before(sized.whole, sized.own);
-        self.step(step, &prepared, ctx);
+        self.step(step, &prepared, sized, ctx);
     }
 
-    fn step(&mut self, step: Step, prepared: &Arc<Prepared>, ctx: &mut Context<Self>) {
+    fn step(
+        &mut self,
+        step: Step,
+        prepared: &Arc<Prepared>,
+        sized: Sized,
+        ctx: &mut Context<Self>,
+    ) {
         match step {
             Step::Notes => self.take_notes(prepared, ctx),
             Step::Compact => self.compact(None, ctx),
-            Step::Call { limit } => self.ask(limit, ctx),
+            Step::Call { limit } => self.ask(limit, sized, ctx),
             Step::GiveUp => {}
         }
     }
@@ -65,14 +69,15 @@ impl Turn {
         let Some((prepared, system, tools)) = self.asking() else {
             return false;
         };
-        let Sized { whole, head, .. } = self.sized(&system, &tools);
+        let sized = self.sized(&system, &tools);
+        let whole = sized.whole;
         let Some(room) = self.room.as_mut() else {
             return false;
         };
-        let step = room.overflowed(whole, head);
+        let step = room.overflowed(whole, sized.head);
         tracing::info!(session = %self.args.row.session, tokens = whole, ?step, "a request was too long");
         self.overflowed = true;
-        self.step(step, &prepared, ctx);
+        self.step(step, &prepared, sized, ctx);
         step != Step::GiveUp
     }
 
@@ -81,41 +86,39 @@ impl Turn {
         let Next::Ask { system, tools } = &prepared.next else {
             return None;
         };
-        let (system, tools) = (Arc::clone(system), Arc::clone(tools));
+        let (system, tools) = (Arc::clone(system), tools.clone());
         let tools = ask::offered(&tools, &self.args.row.body.client_tools);
         Some((prepared, system, tools))
     }
 
-    fn sized(&self, system: &str, tools: &[ToolSpec]) -> Sized {
+    fn sized(&self, system: &str, tools: &Tools) -> Sized {
         let said = self.plan.said();
         let mut messages = Vec::with_capacity(self.history.len() + 1 + said.len());
         messages.extend(self.history.iter().cloned());
         messages.extend(self.prepared.iter().map(|prepared| prepared.user.clone()));
         messages.extend(said.iter().cloned().map(Arc::new));
         let head = size::head(system, tools);
-        let refs = || messages.iter().map(Arc::as_ref);
         let own = messages.iter().skip(self.history.len());
         let own = size::messages(own.map(Arc::as_ref));
         Sized {
             head,
-            whole: size::request(head, refs()),
-            estimated: head + size::messages(refs()),
+            whole: size::request(head, messages.iter().map(Arc::as_ref)),
             own: head + own,
             messages,
         }
     }
 
-    fn ask(&mut self, limit: u64, ctx: &mut Context<Self>) {
+    fn ask(&mut self, limit: u64, sized: Sized, ctx: &mut Context<Self>) {
         let Some((prepared, system, tools)) = self.asking() else {
             return;
         };
-        let sized = self.sized(&system, &tools);
         let mut messages = sized.messages;
         if sized.whole > limit {
             // Where the provider counts more than is estimated here, so much less may be sent.
             let room = limit.saturating_sub(sized.head);
-            let more = sized.whole.max(1).max(sized.estimated);
-            let room = u128::from(room) * u128::from(sized.estimated) / u128::from(more);
+            let estimated = sized.head + size::messages(messages.iter().map(Arc::as_ref));
+            let more = sized.whole.max(1).max(estimated);
+            let room = u128::from(room) * u128::from(estimated) / u128::from(more);
             let room = u64::try_from(room).unwrap_or(u64::MAX);
             messages = fit::fit(&messages, self.history.len(), room);
         }
@@ -127,7 +130,7 @@ impl Turn {
             model: candidate.model.clone(),
             system: Arc::clone(&system),
             messages: Arc::clone(&messages),
-            tools: Arc::clone(&tools),
+            tools: tools.clone(),
             max_tokens: candidate.max_tokens,
             session: self.args.row.session.clone(),
             params: step::params(candidate, prepared.thinking.as_deref()),

@@ -1,0 +1,96 @@
+//! The body of a request, written field by field as the text that is sent.
+
+use openclaw_protocol::ToolSpec;
+use openclaw_protocol::Tools;
+use serde::Serialize;
+
+/// A JSON object that grows by fields. Conversations are long and sent again with each call, so that they go straight
+/// into the text.
+#[derive(Debug, Default)]
+pub struct Body {
+    /// Open: the last brace comes at the end.
+    text: Vec<u8>,
+}
+
+impl Body {
+    /// An empty object.
+    pub(crate) fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a field. A value that JSON can't hold leaves it out.
+    pub(crate) fn put<T: Serialize + ?Sized>(&mut self, name: &str, value: &T) {
+        let before = self.text.len();
+        self.name(name);
+        if serde_json::to_writer(&mut self.text, value).is_err() {
+            self.text.truncate(before);
+        }
+    }
+
+    /// Adds the tools; each wire writes the same tools once.
+    pub(crate) fn tools<T: Serialize>(
+        &mut self,
+        wire: &'static str,
+        tools: &Tools,
+        one: impl Fn(&ToolSpec) -> T,
+    ) {
+        let text = tools.written(wire, |tools| {
+            let tools: Vec<T> = tools.iter().map(one).collect();
+            serde_json::to_string(&tools).unwrap_or_else(|_| "[]".to_owned())
+        });
+        self.name("tools");
+        self.text.extend_from_slice(text.as_bytes());
+    }
+
+    fn name(&mut self, name: &str) {
+        self.text
+            .push(if self.text.is_empty() { b'{' } else { b',' });
+        self.text.push(b'"');
+        self.text.extend_from_slice(name.as_bytes());
+        self.text.extend_from_slice(b"\":");
+    }
+
+    /// The whole text.
+    pub fn finish(mut self) -> String {
+        if self.text.is_empty() {
+            self.text.push(b'{');
+        }
+        self.text.push(b'}');
+        // Only whole JSON was written.
+        String::from_utf8(self.text).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn fields_stand_in_their_order() {
+        assert_eq!(Body::new().finish(), "{}");
+        let mut body = Body::new();
+        body.put("model", "a\"b");
+        body.put("list", &json!([1, { "x": null }]));
+        assert_eq!(body.finish(), r#"{"model":"a\"b","list":[1,{"x":null}]}"#);
+    }
+
+    #[test]
+    fn tools_are_written_once_for_each_wire() {
+        let tools = Tools::from([ToolSpec {
+            name: "read".to_owned(),
+            description: "Reads.".to_owned(),
+            parameters: json!({ "type": "object" }),
+        }]);
+        let text = |wire, says: &'static str| {
+            let mut body = Body::new();
+            body.tools(wire, &tools, |spec| json!({ says: spec.name }));
+            serde_json::from_str::<Value>(&body.finish()).unwrap()
+        };
+        assert_eq!(text("one", "a"), json!({ "tools": [{ "a": "read" }] }));
+        assert_eq!(text("one", "b"), json!({ "tools": [{ "a": "read" }] }));
+        assert_eq!(text("two", "b"), json!({ "tools": [{ "b": "read" }] }));
+    }
+}
