@@ -13,4 +13,4 @@ pub(crate) use current::{Current, entered};
 pub(crate) use leash::{ChildNote, Handle, Leash, Parent};
 pub(crate) use pulse::Ran;
 pub(crate) use shim::{LaunchPad, launch};
-pub(crate) use task::{TaskLaunch, launch_task, spawn_timer};
+pub(crate) use task::{Deliver, TaskLaunch, launch_task, spawn_timer, work};

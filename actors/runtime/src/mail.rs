@@ -12,6 +12,6 @@ mod sync;
 pub use address::{Address, SendError};
 pub use reply::{AskError, Reply};
 
-pub(crate) use envelope::{Alarm, Envelope, Parcel};
+pub(crate) use envelope::{Alarm, Envelope, Letter, Parcel};
 pub(crate) use gate::Gate;
 pub(crate) use inlet::{AnySlot, Inlet, Reins, Slot};

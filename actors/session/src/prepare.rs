@@ -100,10 +100,7 @@ pub(crate) struct Prepared {
 #[derive(Debug)]
 pub(crate) enum Next {
     /// Ask the model.
-    Ask {
-        system: Arc<str>,
-        tools: Tools,
-    },
+    Ask { system: Arc<str>, tools: Tools },
     /// Sum the conversation up, and say so.
     Compact { instructions: Option<String> },
     /// The gateway answers.

@@ -14,11 +14,13 @@ use crate::exit::ChildExit;
 use crate::exit::Exit;
 use crate::exit::KillReason;
 use crate::exit::StartError;
+use crate::incarnation::Deliver;
 use crate::incarnation::LaunchPad;
 use crate::incarnation::Leash;
 use crate::incarnation::TaskLaunch;
 use crate::incarnation::launch_task;
 use crate::incarnation::spawn_timer;
+use crate::incarnation::work;
 use crate::mail::Alarm;
 use crate::mail::Gate;
 use crate::mail::Parcel;
@@ -118,29 +120,30 @@ impl<A: Actor> Context<A> {
         future: impl Future<Output = T> + Send + 'static,
         done: impl FnOnce(T) -> A::Mail + Send + 'static,
     ) -> ChildId {
-        let trace = self.trace;
-        self.run_child(task, future, move |generation, output| Parcel::TaskDone {
+        let (trace, generation) = (self.trace, self.directory.next_generation());
+        let done = move |output| Parcel::TaskDone {
             generation,
             mail: done(output),
             trace,
-        })
-        .0
+        };
+        let work = work(future, Arc::clone(&self.inlet), done);
+        self.run_child(task, generation, work)
     }
 
-    fn run_child<T: Send + 'static>(
+    fn run_child(
         &mut self,
         task: Task,
-        future: impl Future<Output = T> + Send + 'static,
-        done: impl FnOnce(u64, T) -> Parcel<A::Mail> + Send + 'static,
-    ) -> (ChildId, u64) {
+        generation: u64,
+        work: BoxFuture<'static, Deliver>,
+    ) -> ChildId {
         let id = self.kids.free_id(task.id);
         if self.is_fenced() {
-            return (id, 0);
+            return id;
         }
         let leash = Arc::new(Leash::new(
             self.path().join(&id),
             task.kind,
-            self.directory.next_generation(),
+            generation,
             MAX_POLL,
             Arc::new(Gate::new(1)),
             Some(self.parent_side()),
@@ -156,18 +159,17 @@ impl<A: Actor> Context<A> {
             leash: Arc::clone(&leash),
             vitals,
             directory: self.directory.clone(),
-            parent: Arc::clone(&self.inlet),
+            parent: self.parent_side(),
             trace: self.trace,
         };
-        let generation = leash.generation;
-        launch_task(launch, future, move |output| done(generation, output));
+        launch_task(launch, work);
         if let Some(deadline) = task.deadline {
             self.arm(generation, Alarm::Deadline, deadline);
         }
         if !self.inlet.leash.brood.add(Arc::clone(&leash)) {
             leash.kill(KillReason::Shutdown);
         }
-        (id, generation)
+        id
     }
 
     /// Starts a child actor of a spec.
@@ -331,7 +333,9 @@ impl<A: Actor> Context<A> {
     /// Runs what [`Actor::stopping`] returned; the stop is done when it ends, in whatever way.
     pub(super) fn run_finish(&mut self, finish: BoxFuture<'static, ()>) {
         let task = Task::new("stopping").kind("stopping");
-        let (_, generation) = self.run_child(task, finish, |_, ()| Parcel::StopDone);
+        let generation = self.directory.next_generation();
+        let work = work(finish, Arc::clone(&self.inlet), |()| Parcel::StopDone);
+        self.run_child(task, generation, work);
         self.finishing = Some(generation);
     }
 

@@ -1,7 +1,6 @@
 //! An actor on ractor: one loop that unpacks parcels, runs the handlers inside a catch, and tells the parent how it ended.
 
 use std::any::Any;
-use std::marker::PhantomData;
 use std::panic::AssertUnwindSafe;
 use std::panic::catch_unwind;
 use std::sync::Arc;
@@ -29,6 +28,7 @@ use crate::mail::AnySlot;
 use crate::mail::Envelope;
 use crate::mail::Gate;
 use crate::mail::Inlet;
+use crate::mail::Letter;
 use crate::mail::Parcel;
 use crate::mail::Reins;
 use crate::mail::Slot;
@@ -73,17 +73,17 @@ pub(crate) fn launch<A: Actor>(pad: LaunchPad, args: Arc<A::Args>) -> Arc<Leash>
         slot: Arc::clone(&slot),
         directory: pad.directory.clone(),
     };
-    let life = Life::<A> {
+    let life = Box::new(Life::<A> {
         actor: None,
         args: Some(args),
         ran_ns: 0,
         ctx: Context::new(Arc::clone(&inlet), Arc::clone(&slot), pad.directory),
         guard,
-    };
-    match ractor::ActorRuntime::spawn_instant(None, Shim(PhantomData), life) {
+    });
+    match ractor::ActorRuntime::spawn_instant(None, Shim, life as Box<dyn Living>) {
         Ok((to, _detached)) => {
             inlet.attach(to.clone());
-            leash.attach(Box::new(Reins(to)));
+            leash.attach(Box::new(Reins::<A::Mail>::new(to)));
             slot.publish(Arc::clone(&inlet));
             inlet.post_or_drop(Parcel::Begin);
         }
@@ -95,7 +95,32 @@ pub(crate) fn launch<A: Actor>(pad: LaunchPad, args: Arc<A::Args>) -> Arc<Leash>
     leash
 }
 
-struct Shim<A>(PhantomData<fn(A)>);
+/// The one actor that ractor knows. What kind it is stands in its state, so that the loop exists once in the program and not
+/// once for each kind.
+struct Shim;
+
+/// A life as the loop sees it, whichever kind it is.
+trait Living: Send {
+    /// What its handlers share with the outside.
+    fn leash(&self) -> &Arc<Leash>;
+
+    fn has_begun(&self) -> bool;
+
+    /// Opens a letter and runs the handler it is for.
+    fn receive(&mut self, letter: Letter) -> Result<(), ExitError>;
+
+    /// It gave the thread back.
+    fn leave(&mut self);
+
+    /// How it ends, once it does; its address leads nowhere from here on.
+    fn ends(&mut self) -> Option<Exit>;
+
+    /// Whether it kept the worker for long enough that others come first now.
+    fn yields(&mut self) -> bool;
+
+    /// Records what a handler panicked with; gives the message.
+    fn panicked(&mut self, payload: &(dyn Any + Send)) -> Arc<str>;
+}
 
 /// The state of the loop. Drops in this order: the actor's state, its context, and last the guard that reports the end.
 pub(crate) struct Life<A: Actor> {
@@ -115,32 +140,32 @@ struct ExitGuard<M: Mail> {
     directory: Directory,
 }
 
-impl<A: Actor> ractor::Actor for Shim<A> {
-    type Msg = Parcel<A::Mail>;
-    type State = Life<A>;
-    type Arguments = Life<A>;
+impl ractor::Actor for Shim {
+    type Msg = Letter;
+    type State = Box<dyn Living>;
+    type Arguments = Box<dyn Living>;
 
     async fn pre_start(
         &self,
-        _myself: ActorRef<Self::Msg>,
-        life: Life<A>,
-    ) -> Result<Life<A>, ActorProcessingErr> {
+        _myself: ActorRef<Letter>,
+        life: Box<dyn Living>,
+    ) -> Result<Box<dyn Living>, ActorProcessingErr> {
         Ok(life)
     }
 
     async fn handle(
         &self,
-        myself: ActorRef<Self::Msg>,
-        parcel: Self::Msg,
-        life: &mut Life<A>,
+        myself: ActorRef<Letter>,
+        letter: Letter,
+        life: &mut Box<dyn Living>,
     ) -> Result<(), ActorProcessingErr> {
-        let leash = Arc::clone(&life.guard.leash);
+        let leash = Arc::clone(life.leash());
         leash.pulse.pending.fetch_sub(1, Relaxed);
         if leash.fenced.load(Relaxed) {
             return Err("abandoned".into());
         }
-        let begins = life.actor.is_none();
-        let outcome = catch_unwind(AssertUnwindSafe(|| life.receive(parcel)));
+        let begins = !life.has_begun();
+        let outcome = catch_unwind(AssertUnwindSafe(|| life.receive(letter)));
         life.leave();
         if begins {
             // The parent was just told, which makes it this worker's next task, where no other worker can take it up. It goes first: the
@@ -149,13 +174,11 @@ impl<A: Actor> ractor::Actor for Shim<A> {
         }
         match outcome {
             Ok(Ok(())) => {
-                if let Some(exit) = life.ctx.ending() {
+                if let Some(exit) = life.ends() {
                     leash.set_exit(exit);
-                    life.guard.slot.retire(&life.guard.inlet);
                     myself.stop(None);
-                } else if life.ran_ns > FAIR_NS {
+                } else if life.yields() {
                     // Its queue may be long: ractor goes on with the next mail in the same poll.
-                    life.ran_ns = 0;
                     tokio::task::yield_now().await;
                 }
                 Ok(())
@@ -164,15 +187,7 @@ impl<A: Actor> ractor::Actor for Shim<A> {
                 leash.set_exit(Exit::Failed(error.clone()));
                 Err(error.reason().into())
             }
-            Err(payload) => {
-                let mut record = record_panic(&leash, &*payload);
-                let suspects = &life.guard.slot.vitals.suspects;
-                record.in_a_row = suspects.crashed(record.mail, Instant::now());
-                leash.set_exit(Exit::Panicked(record.id.clone()));
-                let message = Arc::clone(&record.message);
-                life.guard.directory.record_crash(record);
-                Err(message.to_string().into())
-            }
+            Err(payload) => Err(life.panicked(&*payload).to_string().into()),
         }
     }
 }
@@ -182,11 +197,63 @@ pub(crate) fn record_panic(leash: &Arc<Leash>, payload: &(dyn Any + Send)) -> cr
     crash::take().unwrap_or_else(|| crash::from_payload(leash, payload))
 }
 
-impl<A: Actor> Life<A> {
-    fn receive(&mut self, parcel: Parcel<A::Mail>) -> Result<(), ExitError> {
+impl<A: Actor> Living for Life<A> {
+    fn leash(&self) -> &Arc<Leash> {
+        &self.guard.leash
+    }
+
+    fn has_begun(&self) -> bool {
+        self.actor.is_some()
+    }
+
+    fn receive(&mut self, letter: Letter) -> Result<(), ExitError> {
         if self.actor.is_none() {
             self.begin()?;
         }
+        match letter.open() {
+            Some(parcel) => self.unpack(parcel),
+            // Only its own inlet writes to it.
+            None => Err(ExitError::new("a letter for another kind of actor")),
+        }
+    }
+
+    fn leave(&mut self) {
+        let guard = &self.guard;
+        let ran = guard.leash.pulse.leave();
+        guard
+            .directory
+            .note_run(&guard.leash, &guard.slot.vitals, ran);
+        self.ran_ns += ran.map_or(0, |ran| ran.took_ns);
+    }
+
+    fn ends(&mut self) -> Option<Exit> {
+        let exit = self.ctx.ending()?;
+        self.guard.slot.retire(&self.guard.inlet);
+        Some(exit)
+    }
+
+    fn yields(&mut self) -> bool {
+        let yields = self.ran_ns > FAIR_NS;
+        if yields {
+            self.ran_ns = 0;
+        }
+        yields
+    }
+
+    fn panicked(&mut self, payload: &(dyn Any + Send)) -> Arc<str> {
+        let leash = &self.guard.leash;
+        let mut record = record_panic(leash, payload);
+        let suspects = &self.guard.slot.vitals.suspects;
+        record.in_a_row = suspects.crashed(record.mail, Instant::now());
+        leash.set_exit(Exit::Panicked(record.id.clone()));
+        let message = Arc::clone(&record.message);
+        self.guard.directory.record_crash(record);
+        message
+    }
+}
+
+impl<A: Actor> Life<A> {
+    fn unpack(&mut self, parcel: Parcel<A::Mail>) -> Result<(), ExitError> {
         match parcel {
             Parcel::Begin => Ok(()),
             Parcel::Mail(envelope) => self.open(envelope),
@@ -373,16 +440,6 @@ impl<A: Actor> Life<A> {
         let closely = guard.directory.watches_closely();
         guard.leash.pulse.enter(kind, closely);
         self.ctx.alert();
-    }
-
-    /// It gave the thread back.
-    fn leave(&mut self) {
-        let guard = &self.guard;
-        let ran = guard.leash.pulse.leave();
-        guard
-            .directory
-            .note_run(&guard.leash, &guard.slot.vitals, ran);
-        self.ran_ns += ran.map_or(0, |ran| ran.took_ns);
     }
 }
 

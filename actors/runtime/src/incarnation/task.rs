@@ -26,18 +26,21 @@ use crate::mail::Parcel;
 use crate::trace::TraceContext;
 use crate::vitals::Vitals;
 
-/// What a task is made of.
-pub(crate) struct TaskLaunch<M> {
+/// What a task is made of, whatever it computes: the code below exists once and not for each kind of future.
+pub(crate) struct TaskLaunch {
     pub(crate) leash: Arc<Leash>,
     pub(crate) vitals: Arc<Vitals>,
     pub(crate) directory: Directory,
-    pub(crate) parent: Arc<Inlet<M>>,
+    pub(crate) parent: Arc<dyn Parent>,
     pub(crate) trace: Option<TraceContext>,
 }
 
+/// Makes mail of a task's output and hands it in; false = nobody takes it any more.
+pub(crate) type Deliver = Box<dyn FnOnce(&Leash) -> bool + Send>;
+
 /// Polls the future as its own incarnation. `None` = it panicked.
-struct Body<T> {
-    future: BoxFuture<'static, T>,
+struct Body {
+    work: BoxFuture<'static, Deliver>,
     leash: Arc<Leash>,
     vitals: Arc<Vitals>,
     directory: Directory,
@@ -45,23 +48,37 @@ struct Body<T> {
 }
 
 /// Reports the end of a task, however it comes.
-struct TaskGuard<M: Mail> {
+struct TaskGuard {
     leash: Arc<Leash>,
     vitals: Arc<Vitals>,
     directory: Directory,
-    parent: Arc<Inlet<M>>,
+    parent: Arc<dyn Parent>,
     handed_in: bool,
 }
 
 struct Abort(AbortHandle);
 
+/// Does the work, then hands in what `done` makes of its output.
+pub(crate) fn work<M: Mail, T: Send + 'static>(
+    future: impl Future<Output = T> + Send + 'static,
+    parent: Arc<Inlet<M>>,
+    done: impl FnOnce(T) -> Parcel<M> + Send + 'static,
+) -> BoxFuture<'static, Deliver> {
+    Box::pin(async move {
+        let output = future.await;
+        let deliver: Deliver = Box::new(move |leash| {
+            let parcel = done(output);
+            // Its parent may read the parcel at once: the exit stands before.
+            leash.set_exit(Exit::Normal);
+            parent.post_or_drop(parcel)
+        });
+        deliver
+    })
+}
+
 /// Starts a task. The one place that spawns on tokio for others.
 #[allow(clippy::disallowed_methods)]
-pub(crate) fn launch_task<M: Mail, T: Send + 'static>(
-    launch: TaskLaunch<M>,
-    future: impl Future<Output = T> + Send + 'static,
-    done: impl FnOnce(T) -> Parcel<M> + Send + 'static,
-) {
+pub(crate) fn launch_task(launch: TaskLaunch, work: BoxFuture<'static, Deliver>) {
     let TaskLaunch {
         leash,
         vitals,
@@ -70,7 +87,7 @@ pub(crate) fn launch_task<M: Mail, T: Send + 'static>(
         trace,
     } = launch;
     let body = Body {
-        future: Box::pin(future),
+        work,
         leash: Arc::clone(&leash),
         vitals: Arc::clone(&vitals),
         directory: directory.clone(),
@@ -86,18 +103,15 @@ pub(crate) fn launch_task<M: Mail, T: Send + 'static>(
     let join = tokio::spawn(async move {
         // The whole guard moves in: a captured copy of one field would not be what its drop sees.
         let mut guard = guard;
-        let Some(output) = body.await else { return };
+        let Some(deliver) = body.await else { return };
         let leash = Arc::clone(&guard.leash);
         let current = Current {
             leash: Some(Arc::clone(&leash)),
             mail: "done",
             trace,
         };
-        match catch_unwind(AssertUnwindSafe(|| entered(current, || done(output)))) {
-            Ok(parcel) => {
-                leash.set_exit(Exit::Normal);
-                guard.handed_in = guard.parent.post_or_drop(parcel);
-            }
+        match catch_unwind(AssertUnwindSafe(|| entered(current, || deliver(&leash)))) {
+            Ok(handed_in) => guard.handed_in = handed_in,
             Err(payload) => {
                 let record = record_panic(&leash, &*payload);
                 leash.set_exit(Exit::Panicked(record.id.clone()));
@@ -121,10 +135,10 @@ pub(crate) fn spawn_timer(delay: Duration, then: impl FnOnce() + Send + 'static)
     .abort_handle()
 }
 
-impl<T> Future for Body<T> {
-    type Output = Option<T>;
+impl Future for Body {
+    type Output = Option<Deliver>;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut std::task::Context<'_>) -> Poll<Option<T>> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut std::task::Context<'_>) -> Poll<Option<Deliver>> {
         let this = &mut *self;
         let closely = this.directory.watches_closely();
         this.leash.pulse.enter(this.leash.kind, closely);
@@ -134,15 +148,15 @@ impl<T> Future for Body<T> {
             mail: this.leash.kind,
             trace: this.trace,
         };
-        let future = &mut this.future;
+        let work = &mut this.work;
         let polled = catch_unwind(AssertUnwindSafe(|| {
-            entered(current, || future.as_mut().poll(cx))
+            entered(current, || work.as_mut().poll(cx))
         }));
         let ran = this.leash.pulse.leave();
         this.directory.note_run(&this.leash, &this.vitals, ran);
         match polled {
             Ok(Poll::Pending) => Poll::Pending,
-            Ok(Poll::Ready(output)) => Poll::Ready(Some(output)),
+            Ok(Poll::Ready(deliver)) => Poll::Ready(Some(deliver)),
             Err(payload) => {
                 let record = record_panic(&this.leash, &*payload);
                 this.leash.set_exit(Exit::Panicked(record.id.clone()));
@@ -153,7 +167,7 @@ impl<T> Future for Body<T> {
     }
 }
 
-impl<M: Mail> Drop for TaskGuard<M> {
+impl Drop for TaskGuard {
     fn drop(&mut self) {
         self.leash.brood.end(KillReason::Shutdown);
         self.directory.task_ended(&self.leash, &self.vitals);

@@ -1,5 +1,8 @@
 //! What lies in a mailbox.
 
+use std::any::Any;
+
+use crate::actor::Mail;
 use crate::incarnation::ChildNote;
 use crate::mail::gate::Seat;
 use crate::trace::TraceContext;
@@ -47,4 +50,18 @@ pub(crate) enum Alarm {
     StopTime,
     /// A killed child that still is not gone is given up.
     Grace,
+}
+
+/// A parcel as ractor carries it: closed. Only an actor's own inlet writes to it, so that it knows what is inside.
+pub(crate) struct Letter(Box<dyn Any + Send>);
+
+impl Letter {
+    pub(crate) fn new<M: Mail>(parcel: Parcel<M>) -> Self {
+        Self(Box::new(parcel))
+    }
+
+    /// The parcel; none if it is for another kind of mail.
+    pub(crate) fn open<M: Mail>(self) -> Option<Parcel<M>> {
+        self.0.downcast().ok().map(|parcel| *parcel)
+    }
 }

@@ -1,6 +1,7 @@
 //! Where an address leads: a slot for the path, and in it the inlet of the incarnation of the moment.
 
 use std::collections::HashSet;
+use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::OnceLock;
 use std::sync::PoisonError;
@@ -19,6 +20,7 @@ use crate::incarnation::ChildNote;
 use crate::incarnation::Handle;
 use crate::incarnation::Leash;
 use crate::incarnation::Parent;
+use crate::mail::envelope::Letter;
 use crate::mail::envelope::Parcel;
 use crate::mail::sync::AtomicBool;
 use crate::mail::sync::Mutex;
@@ -53,7 +55,8 @@ pub(crate) struct Slot<M> {
 /// The way into one incarnation.
 pub(crate) struct Inlet<M> {
     pub(crate) leash: Arc<Leash>,
-    to: OnceLock<ActorRef<Parcel<M>>>,
+    to: OnceLock<ActorRef<Letter>>,
+    mail: PhantomData<fn(M)>,
     nudges: Mutex<HashSet<(&'static str, u64)>>,
     /// Stands in for ractor's mailbox.
     #[cfg(openclaw_loom)]
@@ -145,13 +148,14 @@ impl<M: Mail> Inlet<M> {
         Self {
             leash,
             to: OnceLock::new(),
+            mail: PhantomData,
             nudges: Mutex::new(HashSet::new()),
             #[cfg(openclaw_loom)]
             mailbox: Mutex::new(std::collections::VecDeque::new()),
         }
     }
 
-    pub(crate) fn attach(&self, to: ActorRef<Parcel<M>>) {
+    pub(crate) fn attach(&self, to: ActorRef<Letter>) {
         if let Err(extra) = self.to.set(to) {
             drop(extra);
         }
@@ -171,10 +175,10 @@ impl<M: Mail> Inlet<M> {
             return Err(Some(parcel));
         };
         self.leash.pulse.pending.fetch_add(1, Relaxed);
-        to.send_message(parcel).map_err(|error| {
+        to.send_message(Letter::new(parcel)).map_err(|error| {
             self.leash.pulse.pending.fetch_sub(1, Relaxed);
             match error {
-                MessagingErr::SendErr(parcel) => Some(parcel),
+                MessagingErr::SendErr(letter) => letter.open(),
                 MessagingErr::ChannelClosed | MessagingErr::InvalidActorType => None,
             }
         })
@@ -225,14 +229,25 @@ impl<M: Mail> Parent for Inlet<M> {
 }
 
 /// The control side of an inlet.
-pub(crate) struct Reins<M>(pub(crate) ActorRef<Parcel<M>>);
+pub(crate) struct Reins<M> {
+    to: ActorRef<Letter>,
+    mail: PhantomData<fn(M)>,
+}
+
+impl<M> Reins<M> {
+    pub(crate) fn new(to: ActorRef<Letter>) -> Self {
+        let mail = PhantomData;
+        Self { to, mail }
+    }
+}
 
 impl<M: Mail> Handle for Reins<M> {
     fn kill(&self) {
-        self.0.kill();
+        self.to.kill();
     }
 
     fn stop(&self) -> bool {
-        self.0.send_message(Parcel::Stop).is_ok()
+        let stop = Letter::new(Parcel::<M>::Stop);
+        self.to.send_message(stop).is_ok()
     }
 }

@@ -33,12 +33,7 @@ pub(crate) fn report(form: Form, facts: &Facts<'_>) -> String {
     let tools: Vec<Part> = facts
         .tools
         .iter()
-        .map(|tool| {
-            (
-                tool.name.clone(),
-                size::tool(tool),
-            )
-        })
+        .map(|tool| (tool.name.clone(), size::tool(tool)))
         .collect();
     let roles: Vec<Part> = ["user", "assistant", "toolResult"]
         .into_iter()
