@@ -5,7 +5,6 @@
 //! the way: calls without a result, results without a call, answers that are empty errors.
 
 use std::collections::HashMap;
-use std::collections::HashSet;
 
 use openclaw_protocol::Content;
 use openclaw_protocol::Message;
@@ -74,41 +73,46 @@ pub(crate) fn build(lines: &[Value]) -> Context {
     }
 }
 
-/// The messages of a transcript as they stand in it, for people: none left out on the path.
-pub(crate) fn records(lines: &[Value]) -> Vec<(&str, &Value)> {
-    path(lines)
+/// The messages of a transcript as they stand in it, for people, each with its entry's id: none left out on the path.
+pub(crate) fn records(mut lines: Vec<Value>) -> Vec<(String, Value)> {
+    places(&lines)
         .into_iter()
-        .filter(|line| text(line, "type") == Some("message"))
-        .filter_map(|line| Some((text(line, "id")?, line.get("message")?)))
+        .filter_map(|at| {
+            let line = lines.get_mut(at)?;
+            let id = text(line, "id").filter(|_| text(line, "type") == Some("message"))?;
+            Some((id.to_owned(), line.get_mut("message")?.take()))
+        })
         .collect()
 }
 
 /// The chained entries from the first to the leaf.
 fn path(lines: &[Value]) -> Vec<&Value> {
-    let mut by_id: HashMap<&str, &Value> = HashMap::with_capacity(lines.len());
+    let places = places(lines).into_iter();
+    places.filter_map(|at| lines.get(at)).collect()
+}
+
+/// Where they stand.
+fn places(lines: &[Value]) -> Vec<usize> {
+    let mut by_id: HashMap<&str, usize> = HashMap::with_capacity(lines.len());
     let mut leaf = None;
-    for line in lines {
+    for (at, line) in lines.iter().enumerate() {
         if text(line, "type") == Some("session") {
             continue;
         }
         if let Some(id) = text(line, "id") {
-            by_id.insert(id, line);
+            by_id.insert(id, at);
             leaf = Some(id);
         }
     }
-    let mut path = Vec::new();
-    let mut seen = HashSet::new();
+    let mut places = Vec::new();
     let mut next = leaf;
-    while let Some(id) = next {
-        if !seen.insert(id) {
-            break; // a hand-made circle
-        }
-        let Some(line) = by_id.get(id) else { break };
-        path.push(*line);
-        next = text(line, "parentId");
+    // Each place once: what was made by hand may go in a circle.
+    while let Some(at) = next.and_then(|id| by_id.remove(id)) {
+        places.push(at);
+        next = lines.get(at).and_then(|line| text(line, "parentId"));
     }
-    path.reverse();
-    path
+    places.reverse();
+    places
 }
 
 /// What a model sees of a transcript, each message with its entry; a summary has none.

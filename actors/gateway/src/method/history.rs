@@ -40,7 +40,11 @@ pub(super) async fn read(call: &Call) -> Result<Value, ErrorShape> {
     }
     // Protocol 3 clients compare the key with the one they sent.
     let key = if is_late { session.to_string() } else { named };
-    let mut answer = json!({ "sessionKey": key, "messages": messages });
+    let mut answer = json!({ "sessionKey": key });
+    if let Value::Object(answer) = &mut answer {
+        // As they are: written into a literal they would be copied.
+        answer.insert("messages".to_owned(), Value::Array(messages));
+    }
     let mut set = |name: &str, value: Value| {
         if let Value::Object(answer) = &mut answer
             && !value.is_null()

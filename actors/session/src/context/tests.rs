@@ -75,7 +75,7 @@ fn what_would_break_a_wire_is_mended() {
     };
     assert_eq!(kept.details, None);
     assert!(texts(&context)[3].contains("unknown"));
-    assert_eq!(records(&lines).len(), 6);
+    assert_eq!(records(lines.to_vec()).len(), 6);
 }
 
 #[test]

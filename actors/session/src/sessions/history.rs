@@ -10,6 +10,8 @@ use crate::envelope;
 const HISTORY_BYTES: usize = 6 * 1024 * 1024;
 /// Keys of one preview request.
 const PREVIEWS: usize = 64;
+/// A transcript seldom has more lines than these for each of its messages.
+const LINES_A_MESSAGE: u64 = 4;
 
 /// The messages of a session.
 #[derive(Debug, Clone, Default)]
@@ -66,15 +68,15 @@ impl Sessions {
     ) -> Vec<Preview> {
         let mut previews = Vec::new();
         for key in keys.iter().take(PREVIEWS) {
-            let history = self.history(key, limit).await.unwrap_or_default();
-            let items: Vec<Value> = history
-                .messages
-                .iter()
-                .filter_map(|message| item(message, max_chars))
-                .collect();
+            let entry = self.entry(key).await.unwrap_or_default();
+            let session_id = entry.as_ref().and_then(entry::session_id);
+            let items = match session_id {
+                Some(id) => self.last_words(id.to_owned(), limit, max_chars).await,
+                None => Vec::new(),
+            };
             previews.push(Preview {
                 key: key.clone(),
-                status: match (&history.session_id, items.is_empty()) {
+                status: match (session_id, items.is_empty()) {
                     (None, _) => "missing",
                     (Some(_), true) => "empty",
                     (Some(_), false) => "ok",
@@ -84,6 +86,36 @@ impl Sessions {
         }
         previews
     }
+
+    async fn last_words(&self, id: String, limit: usize, max_chars: usize) -> Vec<Value> {
+        let ledger = self.deps.ledger.clone();
+        let read = move || {
+            let messages = last(&ledger, &id, limit);
+            let items = messages.iter().filter_map(|said| item(said, max_chars));
+            items.collect()
+        };
+        tokio::task::spawn_blocking(read).await.unwrap_or_default()
+    }
+}
+
+/// The last messages of a conversation, without reading more of a long one than that takes.
+fn last(ledger: &openclaw_ledger::Ledger, session_id: &str, limit: usize) -> Vec<Value> {
+    let lines = ledger.transcript_len(session_id);
+    let wanted = u64::try_from(limit).unwrap_or(u64::MAX);
+    let tail = lines.saturating_sub(wanted.saturating_mul(LINES_A_MESSAGE));
+    if tail > 0 {
+        let rows = ledger.transcript(session_id, tail);
+        let mut said = context::records(rows.into_iter().map(|(_, line)| line).collect());
+        if said.len() >= limit {
+            let said = said.drain(said.len() - limit..);
+            let said = said.map(|(_, mut message)| {
+                bare(&mut message);
+                message
+            });
+            return said.collect();
+        }
+    }
+    records(ledger, session_id, limit).0
 }
 
 /// The last messages as clients get them, and how many there are.
@@ -93,13 +125,11 @@ pub(super) fn records(
     limit: usize,
 ) -> (Vec<Value>, usize) {
     let rows = ledger.transcript(session_id, 0);
-    let lines: Vec<Value> = rows.into_iter().map(|(_, line)| line).collect();
-    let records = context::records(&lines);
+    let records = context::records(rows.into_iter().map(|(_, line)| line).collect());
     let total = records.len();
     let mut bytes = 0;
     let mut messages: Vec<Value> = Vec::new();
-    for (n, (id, message)) in records.iter().enumerate().rev().take(limit) {
-        let mut message = (*message).clone();
+    for (n, (id, mut message)) in records.into_iter().enumerate().rev().take(limit) {
         bare(&mut message);
         if let Some(object) = message.as_object_mut() {
             let mut mark = json!({"id": id, "seq": n + 1});
@@ -108,7 +138,7 @@ pub(super) fn records(
             }
             object.insert("__openclaw".to_owned(), mark);
         }
-        bytes += message.to_string().len();
+        bytes += length(&message);
         if bytes > HISTORY_BYTES && !messages.is_empty() {
             break;
         }
@@ -116,6 +146,24 @@ pub(super) fn records(
     }
     messages.reverse();
     (messages, total)
+}
+
+/// How long a message is as JSON.
+fn length(message: &Value) -> usize {
+    struct Count(usize);
+    impl std::io::Write for Count {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0 += bytes.len();
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut count = Count(0);
+    // Counting can't fail.
+    drop(serde_json::to_writer(&mut count, message));
+    count.0
 }
 
 /// Takes the envelope off a user's text.
@@ -167,5 +215,42 @@ pub(super) fn short(text: &str, max_chars: usize) -> String {
             format!("{}…", text.get(..cut).unwrap_or_default())
         }
         _ => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use openclaw_ledger::Ledger;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_last_words_of_a_long_conversation_are_those_of_its_history() {
+        let ledger = Ledger::memory();
+        let key = SessionKey::parse("agent:main:main").unwrap();
+        let line = |n: usize, kind: &str| {
+            let parent = n.checked_sub(1).map(|n| n.to_string());
+            json!({ "type": kind, "id": n.to_string(), "parentId": parent,
+                "message": { "role": "user", "content": format!("said {n}") } })
+        };
+        // Many lines that are no messages stand between the last of them.
+        let kinds = |n| {
+            if (140..195).contains(&n) {
+                "custom"
+            } else {
+                "message"
+            }
+        };
+        let lines = (0..200).map(|n| line(n, kinds(n))).collect();
+        let stored = ledger.append_transcript(&key, "s", lines, None);
+        stored.await.unwrap();
+        for limit in [1, 5, 6, 20, 199, 500] {
+            let words = |messages: Vec<Value>| -> Vec<Value> {
+                messages.iter().filter_map(|said| item(said, 99)).collect()
+            };
+            let (whole, _) = records(&ledger, "s", limit);
+            assert_eq!(words(last(&ledger, "s", limit)), words(whole), "{limit}");
+        }
+        assert_eq!(last(&ledger, "nobody", 5), Vec::<Value>::new());
     }
 }

@@ -549,11 +549,10 @@ impl House {
         let id = entry["sessionId"].as_str().unwrap().to_owned();
         let rows = self.deps.ledger.transcript(&id, 0);
         let lines: Vec<Value> = rows.into_iter().map(|(_, line)| line).collect();
-        crate::context::records(&lines)
+        crate::context::records(lines)
             .into_iter()
             .map(|(_, message)| {
-                let message: openclaw_protocol::Message =
-                    serde_json::from_value(message.clone()).unwrap();
+                let message: openclaw_protocol::Message = serde_json::from_value(message).unwrap();
                 format!("{}: {}", message.role(), message.text())
             })
             .collect()
