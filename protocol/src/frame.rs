@@ -124,6 +124,19 @@ pub fn response(id: &str, outcome: &Result<Value, ErrorShape>) -> String {
     }
 }
 
+/// Writes the response whose payload is JSON already.
+pub fn written_response(id: &str, payload: &str) -> String {
+    const ENDS: usize = 64;
+    let mut frame = String::with_capacity(payload.len() + id.len() + ENDS);
+    frame.push_str(r#"{"type":"res","id":"#);
+    // A text always serialises.
+    frame.push_str(&serde_json::to_string(id).unwrap_or_default());
+    frame.push_str(r#","ok":true,"payload":"#);
+    frame.push_str(payload);
+    frame.push('}');
+    frame
+}
+
 /// Writes a refusal that still carries a payload, as a failed run does.
 pub fn failed_response(id: &str, payload: &Value, error: &ErrorShape) -> String {
     write(id, Some(payload), Some(error))

@@ -110,6 +110,13 @@ pub enum Outcome {
         /// The work.
         future: BoxFuture<'static, Answer>,
     },
+    /// Later, and as JSON already: what is long and mostly there is not taken apart and put together again.
+    Written {
+        /// When it is given up.
+        deadline: Duration,
+        /// The work.
+        future: BoxFuture<'static, Result<String, Refused>>,
+    },
 }
 
 type Handler = fn(Call) -> Outcome;
@@ -191,6 +198,28 @@ impl Outcome {
         Self::within(DEADLINE, async move { future.await.map_err(Refused::from) })
     }
 
+    /// An answer that takes a moment and comes as JSON.
+    pub fn written(
+        future: impl Future<Output = Result<String, ErrorShape>> + Send + 'static,
+    ) -> Self {
+        Self::Written {
+            deadline: DEADLINE,
+            future: Box::pin(async move { future.await.map_err(Refused::from) }),
+        }
+    }
+
+    /// Waits for the answer, whenever and however it comes; none when its time is over.
+    pub async fn answer(self) -> Option<Answer> {
+        match self {
+            Self::Now(answer) => Some(answer),
+            Self::Later { deadline, future } => tokio::time::timeout(deadline, future).await.ok(),
+            Self::Written { deadline, future } => {
+                let written = tokio::time::timeout(deadline, future).await.ok()?;
+                Some(written.map(|text| serde_json::from_str(&text).unwrap_or_default()))
+            }
+        }
+    }
+
     /// An answer that takes up to a deadline.
     pub fn within(
         deadline: Duration,
@@ -241,7 +270,7 @@ impl fmt::Debug for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Now(answer) => f.debug_tuple("Now").field(answer).finish(),
-            Self::Later { deadline, .. } => f
+            Self::Later { deadline, .. } | Self::Written { deadline, .. } => f
                 .debug_struct("Later")
                 .field("deadline", deadline)
                 .finish_non_exhaustive(),

@@ -191,28 +191,37 @@ impl Ledger {
     /// All entries of an agent, by key.
     #[must_use]
     pub fn session_entries(&self, agent: &str) -> Vec<(SessionKey, Value)> {
+        let mut entries = Vec::new();
+        self.each_session_entry(agent, |name, json| {
+            match (
+                SessionKey::parse(name),
+                codec::parse(TableId::Session, json),
+            ) {
+                (Ok(session), Ok(entry)) => entries.push((session, entry)),
+                (_, entry) => skipped(TableId::Session, Some(name), entry.err()),
+            }
+        });
+        entries
+    }
+
+    /// Shows all entries of an agent as they are stored, in the order of their keys: the key and the JSON, not read.
+    pub fn each_session_entry(&self, agent: &str, mut show: impl FnMut(&str, &[u8])) {
         let from = format!("agent:{agent}:");
         let until = key::end(from.as_bytes());
         self.read(|view| {
-            let mut entries = Vec::new();
             view.scan(
                 TableId::Session,
                 from.as_bytes(),
                 &until,
                 &mut |row_key, value| {
-                    let session =
-                        key::split(row_key).and_then(|(key, _)| SessionKey::parse(&key).ok());
-                    let entry = codec::unseal(TableId::Session, value)
-                        .and_then(|entry| codec::parse(TableId::Session, entry));
-                    match (session, entry) {
-                        (Some(session), Ok(entry)) => entries.push((session, entry)),
-                        (session, entry) => skipped(TableId::Session, session, entry.err()),
+                    match (key::split(row_key), codec::unseal(TableId::Session, value)) {
+                        (Some((name, _)), Ok(json)) => show(&name, json),
+                        (name, json) => skipped(TableId::Session, name, json.err()),
                     }
                     true
                 },
-            )?;
-            Ok(entries)
-        })
+            )
+        });
     }
 
     /// The lines of a transcript from number `from` on (the first is 1).

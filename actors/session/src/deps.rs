@@ -23,6 +23,7 @@ use crate::event::Events;
 use crate::files::import::Foreign;
 use crate::models::Models;
 use crate::prompt::Prompts;
+use crate::sessions::shelf::Shelf;
 use crate::turns::Turns;
 
 /// A session that nobody speaks to for so long gives its memory back.
@@ -64,6 +65,7 @@ pub struct Shared {
     pub(crate) turns: Turns,
     pub(crate) runs: Runs,
     pub(crate) foreign: Foreign,
+    pub(crate) shelf: Shelf,
     pub(crate) idle: Duration,
 }
 
@@ -135,6 +137,7 @@ impl Shared {
             turns: Turns::new(1, 1),
             runs: Runs::default(),
             foreign: Foreign::default(),
+            shelf: Shelf::default(),
             idle: IDLE,
         }
     }
@@ -162,6 +165,11 @@ impl std::fmt::Debug for Shared {
 impl Runs {
     pub(crate) fn of(&self, session: &SessionKey) -> Option<RunId> {
         self.lock().get(session).cloned()
+    }
+
+    /// All of them.
+    pub(crate) fn all(&self) -> HashMap<SessionKey, RunId> {
+        self.lock().clone()
     }
 
     pub(crate) fn begin(&self, session: &SessionKey, run: &RunId) {

@@ -31,11 +31,13 @@ use crate::session::operation::Injected;
 mod change;
 mod history;
 mod list;
+pub(crate) mod shelf;
 
 pub use self::history::History;
 pub use self::history::Preview;
 pub use self::list::Filter;
 pub use self::list::Listed;
+pub use self::list::Page;
 pub use crate::turns::LaneLoad;
 pub use crate::turns::Load;
 

@@ -4,6 +4,7 @@ use super::FrameError;
 use super::Protocol;
 use super::Request;
 use super::response;
+use super::written_response;
 use crate::error::ErrorShape;
 
 #[test]
@@ -63,5 +64,15 @@ fn responses_carry_a_payload_or_an_error() {
     assert_eq!(
         response("1", &Err(ErrorShape::unknown_method("x").retry_after(5))),
         r#"{"type":"res","id":"1","ok":false,"error":{"code":"INVALID_REQUEST","message":"unknown method: x","retryable":true,"retryAfterMs":5}}"#
+    );
+}
+
+#[test]
+fn what_is_written_already_goes_out_as_what_is_not() {
+    let payload = json!({ "sessions": [{ "key": "a \"b\"" }], "count": 1 });
+    let id = "7 \"x\"";
+    assert_eq!(
+        written_response(id, &payload.to_string()),
+        response(id, &Ok(payload))
     );
 }

@@ -14,7 +14,6 @@ use super::body;
 use super::caller::caller;
 use crate::method;
 use crate::method::Call;
-use crate::method::Outcome;
 use crate::services::Services;
 
 pub(super) const PATH: &str = "/tools/invoke";
@@ -52,15 +51,9 @@ pub(super) async fn answer(services: &Arc<Services>, request: Request) -> Respon
         traceparent: None,
         early: Arc::new(|_| {}),
     };
-    let answer = match method::dispatch("tools.invoke", call) {
-        Outcome::Now(answer) => answer,
-        Outcome::Later { deadline, future } => match tokio::time::timeout(deadline, future).await {
-            Ok(answer) => answer,
-            Err(_) => {
-                let message = "the tool did not end in time";
-                return refused(StatusCode::GATEWAY_TIMEOUT, "tool_error", message);
-            }
-        },
+    let Some(answer) = method::dispatch("tools.invoke", call).answer().await else {
+        let message = "the tool did not end in time";
+        return refused(StatusCode::GATEWAY_TIMEOUT, "tool_error", message);
     };
     let outcome = match answer {
         Ok(outcome) => outcome,

@@ -1,6 +1,7 @@
 //! `sessions.*`.
 
 use openclaw_protocol::AgentId;
+use openclaw_protocol::ErrorShape;
 use openclaw_protocol::Protocol;
 use openclaw_protocol::SessionKey;
 use openclaw_session::sessions::Filter;
@@ -21,7 +22,7 @@ const PREVIEW_CHARS: u64 = 240;
 const NOT_FIELDS: [&str; 2] = ["key", "agentId"];
 
 pub(super) fn list(call: Call) -> Outcome {
-    Outcome::later(async move {
+    Outcome::written(async move {
         let text = |name: &str| call.text(name).map(str::to_owned);
         let agent = match call.text("agentId") {
             Some(agent) => Some(AgentId::parse(agent).map_err(run::invalid)?),
@@ -37,42 +38,39 @@ pub(super) fn list(call: Call) -> Outcome {
             derived_titles: call.flag("includeDerivedTitles").unwrap_or(false),
             last_message: call.flag("includeLastMessage").unwrap_or(false),
         };
-        let sessions = &call.services.sessions;
-        let listed = sessions.list(&filter).await;
-        let total = listed.len();
         let size = |name: &str| call.number(name).and_then(|n| usize::try_from(n).ok());
         let (offset, limit) = (size("offset").unwrap_or(0), size("limit"));
-        let rows: Vec<Value> = listed
-            .iter()
-            .skip(offset)
-            .take(limit.unwrap_or(usize::MAX))
-            .map(openclaw_session::sessions::Listed::row)
-            .collect();
+        let sessions = &call.services.sessions;
+        let page = sessions.page(&filter, offset, limit).await;
+        let page = page.map_err(|error| ErrorShape::unavailable(error.to_string()))?;
         let agents = call.services.configuration().agents.ids();
         let path = match (&agent, agents.as_slice()) {
             (Some(agent), _) | (None, [agent]) => sessions.store_path(agent),
             _ => "(multiple)".to_owned(),
         };
-        let next = offset + rows.len();
-        let mut answer = json!({
+        let mut about = json!({
             "ts": now_ms(),
             "path": path,
-            "count": rows.len(),
+            "count": page.count,
             "defaults": super::models::defaults(&call.services),
-            "sessions": rows,
         });
         if call.principal.version == Protocol::V4
-            && let Value::Object(answer) = &mut answer
+            && let Value::Object(about) = &mut about
         {
-            answer.insert("totalCount".to_owned(), json!(total));
-            answer.insert("limitApplied".to_owned(), json!(limit));
-            answer.insert("offset".to_owned(), json!(offset));
-            answer.insert("hasMore".to_owned(), json!(next < total));
-            answer.insert(
-                "nextOffset".to_owned(),
-                json!((next < total).then_some(next)),
-            );
+            let next = offset + page.count;
+            let next = (next < page.total).then_some(next);
+            about.insert("totalCount".to_owned(), json!(page.total));
+            about.insert("limitApplied".to_owned(), json!(limit));
+            about.insert("offset".to_owned(), json!(offset));
+            about.insert("hasMore".to_owned(), json!(next.is_some()));
+            about.insert("nextOffset".to_owned(), json!(next));
         }
+        // The rows are JSON already.
+        let mut answer = about.to_string();
+        answer.pop();
+        answer.push_str(",\"sessions\":");
+        answer.push_str(&page.rows);
+        answer.push('}');
         Ok(answer)
     })
 }
@@ -204,10 +202,7 @@ pub(super) fn compact(call: Call) -> Outcome {
 }
 
 /// A client that saw an older session must not throw away a newer one.
-async fn check_expected(
-    call: &Call,
-    key: &SessionKey,
-) -> Result<(), openclaw_protocol::ErrorShape> {
+async fn check_expected(call: &Call, key: &SessionKey) -> Result<(), ErrorShape> {
     let Some(expected) = call.text("expectedSessionId") else {
         return Ok(());
     };
@@ -220,7 +215,7 @@ async fn check_expected(
     let current = entry.as_ref().and_then(openclaw_session::entry::session_id);
     if current != Some(expected) {
         let message = "the session changed meanwhile: list the sessions again";
-        return Err(openclaw_protocol::ErrorShape::invalid(message));
+        return Err(ErrorShape::invalid(message));
     }
     Ok(())
 }

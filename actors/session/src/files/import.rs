@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::Mutex;
+use std::sync::OnceLock;
 use std::sync::PoisonError;
 
 use openclaw_ledger::Ledger;
@@ -18,9 +19,19 @@ use crate::deps::Deps;
 use crate::entry;
 use crate::entry::Entry;
 use crate::event::now_ms;
+use crate::sessions::shelf::Row;
 use crate::transcript::Scribe;
 
-type Entries = Vec<(SessionKey, Entry)>;
+type Entries = Vec<Arc<Untouched>>;
+
+/// A session that nobody has spoken to since this ledger exists.
+#[derive(Debug)]
+pub(crate) struct Untouched {
+    pub(crate) key: SessionKey,
+    pub(crate) entry: Entry,
+    /// As clients get it, once somebody asked.
+    pub(crate) row: OnceLock<Arc<Row>>,
+}
 
 /// The entries of `sessions.json` that have no rows yet, by agent; read once a process.
 #[derive(Debug, Default)]
@@ -65,10 +76,10 @@ pub(crate) async fn first_touch(
     }
     let _taking = deps.shared.foreign.taking.lock().await;
     let known = entries(deps, key.agent_str()).await;
-    let Some((_, entry)) = known.iter().find(|(other, _)| other == key) else {
+    let Some(known_one) = known.iter().find(|other| other.key == *key) else {
         return Ok(crate::conversation::entry_of(&deps.ledger, key));
     };
-    let entry = entry.clone();
+    let entry = known_one.entry.clone();
     let Some(session_id) = entry::session_id(&entry).map(str::to_owned) else {
         return Ok(Some(entry));
     };
@@ -88,12 +99,12 @@ pub(crate) async fn first_touch(
     deps.ledger
         .append_transcript(key, &session_id, lines, whole)
         .await?;
-    let left = known.iter().filter(|(other, _)| other != key).cloned();
+    let left = known.iter().filter(|other| other.key != *key).cloned();
     deps.shared.foreign.put(key.agent_str(), left.collect());
     Ok(Some(entry))
 }
 
-fn unknown(dir: &Path, ledger: &Ledger, agent: &str) -> Vec<(SessionKey, Entry)> {
+fn unknown(dir: &Path, ledger: &Ledger, agent: &str) -> Entries {
     let map = store::read(dir).unwrap_or_else(|error| {
         tracing::warn!(folder = %dir.display(), %error, "the session store can't be read");
         Default::default()
@@ -107,6 +118,10 @@ fn unknown(dir: &Path, ledger: &Ledger, agent: &str) -> Vec<(SessionKey, Entry)>
             _ => None, // `global`, `unknown` and the like stay in the file as they are
         })
         .filter(|(key, _)| ledger.session_entry(key).is_none())
+        .map(|(key, entry)| {
+            let row = OnceLock::new();
+            Arc::new(Untouched { key, entry, row })
+        })
         .collect()
 }
 

@@ -1,14 +1,20 @@
 //! Which sessions there are.
 
-use serde_json::json;
+use tokio::task::JoinError;
 
 use super::history::records;
 use super::history::short;
 use super::history::text_of;
+use super::shelf::Now;
+use super::shelf::Row;
 use super::*;
 
 /// The longest title taken from a first message.
 const TITLE_CHARS: usize = 60;
+/// The longest beginning of a last message.
+const LAST_CHARS: usize = 240;
+/// What a row takes beyond its facts, mostly.
+const ROW_END: usize = 48;
 
 /// Which sessions to list, and how much of them.
 #[derive(Debug, Clone, Default)]
@@ -34,26 +40,21 @@ pub struct Listed {
     pub last_message: Option<String>,
 }
 
+/// A part of the list.
+#[derive(Debug, Clone)]
+pub struct Page {
+    /// How many sessions there are in all.
+    pub total: usize,
+    /// How many of them are in this part.
+    pub count: usize,
+    /// They, as a JSON array.
+    pub rows: String,
+}
+
 impl Sessions {
     /// Sessions, the last touched first.
     pub async fn list(&self, filter: &Filter) -> Vec<Listed> {
-        let agents = match &filter.agent {
-            Some(agent) => vec![agent.clone()],
-            None => (self.deps.config)().agents.ids(),
-        };
-        let mut found: Vec<(SessionKey, Entry)> = Vec::new();
-        for agent in agents {
-            let stored = self.deps.ledger.session_entries(agent.as_str());
-            found.extend(stored.into_iter().filter_map(|(key, entry)| match entry {
-                Value::Object(entry) => Some((key, entry)),
-                _ => None,
-            }));
-            let waiting = import::entries(&self.deps, agent.as_str()).await;
-            found.extend(waiting.iter().cloned());
-        }
-        let now_ms = now_ms();
-        found.retain(|(key, entry)| filter.takes(key, entry, now_ms));
-        found.sort_by_key(|(_, entry)| std::cmp::Reverse(entry::updated_at(entry)));
+        let mut found = self.matching(filter).await;
         found.truncate(filter.limit.unwrap_or(usize::MAX));
         found
             .into_iter()
@@ -61,48 +62,162 @@ impl Sessions {
             .collect()
     }
 
+    /// A part of the list, the last touched first, as clients get it. Fails only if its task falls.
+    pub async fn page(
+        &self,
+        filter: &Filter,
+        offset: usize,
+        limit: Option<usize>,
+    ) -> Result<Page, JoinError> {
+        let mut rows: Vec<Arc<Row>> = if filter.reads_entries() {
+            let found = self.matching(filter).await.into_iter();
+            found
+                .map(|(key, entry)| Arc::new(Row::new(key, &entry)))
+                .collect()
+        } else {
+            self.rows(filter).await?
+        };
+        let (sessions, filter) = (self.clone(), filter.clone());
+        let write = move || {
+            rows.sort_by_key(|row| std::cmp::Reverse(row.updated_at));
+            sessions.write(&rows, &filter, offset, limit)
+        };
+        tokio::task::spawn_blocking(write).await
+    }
+
+    async fn matching(&self, filter: &Filter) -> Vec<(SessionKey, Entry)> {
+        let mut found: Vec<(SessionKey, Entry)> = Vec::new();
+        for agent in self.agents(filter) {
+            let stored = self.deps.ledger.session_entries(agent.as_str());
+            found.extend(stored.into_iter().filter_map(|(key, entry)| match entry {
+                Value::Object(entry) => Some((key, entry)),
+                _ => None,
+            }));
+            let waiting = import::entries(&self.deps, agent.as_str()).await;
+            let waiting = waiting.iter();
+            found.extend(waiting.map(|known| (known.key.clone(), known.entry.clone())));
+        }
+        let now_ms = now_ms();
+        found.retain(|(key, entry)| filter.takes(key, entry, now_ms));
+        found.sort_by_key(|(_, entry)| std::cmp::Reverse(entry::updated_at(entry)));
+        found
+    }
+
+    /// The rows that a filter takes which looks into no entry.
+    async fn rows(&self, filter: &Filter) -> Result<Vec<Arc<Row>>, JoinError> {
+        let mut rows: Vec<Arc<Row>> = Vec::new();
+        for agent in self.agents(filter) {
+            let (deps, name) = (Arc::clone(&self.deps), agent.to_string());
+            let stored = move || deps.shared.shelf.rows(&deps.ledger, &name);
+            let stored = tokio::task::spawn_blocking(stored).await?;
+            rows.extend(stored.iter().cloned());
+            let waiting = import::entries(&self.deps, agent.as_str()).await;
+            rows.extend(waiting.iter().map(|known| {
+                let row = || Arc::new(Row::new(known.key.clone(), &known.entry));
+                Arc::clone(known.row.get_or_init(row))
+            }));
+        }
+        let now_ms = now_ms();
+        rows.retain(|row| filter.is_active(row.updated_at, now_ms));
+        Ok(rows)
+    }
+
+    fn agents(&self, filter: &Filter) -> Vec<AgentId> {
+        match &filter.agent {
+            Some(agent) => vec![agent.clone()],
+            None => (self.deps.config)().agents.ids(),
+        }
+    }
+
+    fn write(
+        &self,
+        rows: &[Arc<Row>],
+        filter: &Filter,
+        offset: usize,
+        limit: Option<usize>,
+    ) -> Page {
+        let total = rows.len();
+        let shown = rows.iter().skip(offset).take(limit.unwrap_or(usize::MAX));
+        let active = self.deps.shared.runs.all();
+        let size: usize = shown.clone().map(|row| row.len() + ROW_END).sum();
+        let mut page = Page {
+            total,
+            count: 0,
+            rows: String::with_capacity(size + 2),
+        };
+        page.rows.push('[');
+        for row in shown {
+            if page.count > 0 {
+                page.rows.push(',');
+            }
+            page.count += 1;
+            let (title, last) = self.words(row.session_id.as_deref(), filter);
+            let now = Now {
+                active_run: active.get(&row.key).map(RunId::as_str),
+                derived_title: title.as_deref(),
+                last_message: last.as_deref(),
+            };
+            row.write(&now, &mut page.rows);
+        }
+        page.rows.push(']');
+        page
+    }
+
     fn listed(&self, key: SessionKey, entry: Entry, filter: &Filter) -> Listed {
-        let mut listed = Listed {
+        let (derived_title, last_message) = self.words(entry::session_id(&entry), filter);
+        Listed {
             active_run: self.active_run(&key),
-            derived_title: None,
-            last_message: None,
+            derived_title,
+            last_message,
             key,
             entry,
-        };
-        let Some(id) = entry::session_id(&listed.entry) else {
-            return listed;
-        };
-        if filter.derived_titles || filter.last_message {
-            let (messages, _) = records(&self.deps.ledger, id, usize::MAX);
-            let said_by = |role: &str, message: &&Value| {
-                message.get("role").and_then(Value::as_str) == Some(role)
-            };
-            let first = messages.iter().find(|message| said_by("user", message));
-            let last = messages.iter().rev().find_map(text_of);
-            if filter.derived_titles {
-                listed.derived_title = first.and_then(text_of).map(|t| short(&t, TITLE_CHARS));
-            }
-            if filter.last_message {
-                listed.last_message = last.map(|text| short(&text, 240));
-            }
         }
-        listed
+    }
+
+    /// The title and the last words of a session, as far as they are wanted.
+    fn words(&self, session_id: Option<&str>, filter: &Filter) -> (Option<String>, Option<String>) {
+        let Some(id) = session_id.filter(|_| filter.derived_titles || filter.last_message) else {
+            return (None, None);
+        };
+        let (messages, _) = records(&self.deps.ledger, id, usize::MAX);
+        let said_by = |role: &str, message: &&Value| {
+            message.get("role").and_then(Value::as_str) == Some(role)
+        };
+        let first = messages.iter().find(|message| said_by("user", message));
+        let last = messages.iter().rev().find_map(text_of);
+        let title = first
+            .and_then(text_of)
+            .map(|text| short(&text, TITLE_CHARS));
+        let last = last.map(|text| short(&text, LAST_CHARS));
+        (
+            title.filter(|_| filter.derived_titles),
+            last.filter(|_| filter.last_message),
+        )
     }
 }
 
 impl Filter {
+    /// Tells whether more of an entry is looked at than when it was touched.
+    fn reads_entries(&self) -> bool {
+        self.label.is_some() || self.spawned_by.is_some() || self.search.is_some()
+    }
+
+    fn is_active(&self, updated_at: Option<i64>, now_ms: i64) -> bool {
+        self.active_minutes.is_none_or(|minutes| {
+            let span = i64::try_from(minutes)
+                .unwrap_or(i64::MAX)
+                .saturating_mul(60_000);
+            updated_at.is_some_and(|at| now_ms.saturating_sub(at) <= span)
+        })
+    }
+
     fn takes(&self, key: &SessionKey, entry: &Entry, now_ms: i64) -> bool {
         let is = |name: &str, wanted: &Option<String>| {
             wanted
                 .as_deref()
                 .is_none_or(|wanted| entry::text(entry, name) == Some(wanted))
         };
-        let is_active = self.active_minutes.is_none_or(|minutes| {
-            let span = i64::try_from(minutes)
-                .unwrap_or(i64::MAX)
-                .saturating_mul(60_000);
-            entry::updated_at(entry).is_some_and(|at| now_ms.saturating_sub(at) <= span)
-        });
+        let is_active = self.is_active(entry::updated_at(entry), now_ms);
         let is_found = self.search.as_deref().is_none_or(|search| {
             let search = search.to_lowercase();
             let holds = |text: &str| text.to_lowercase().contains(&search);
@@ -118,57 +233,17 @@ impl Filter {
 impl Listed {
     /// The row as clients know it.
     pub fn row(&self) -> Value {
-        const FIELDS: [&str; 27] = [
-            "label",
-            "displayName",
-            "channel",
-            "subject",
-            "groupChannel",
-            "space",
-            "chatType",
-            "origin",
-            "sessionId",
-            "systemSent",
-            "abortedLastRun",
-            "thinkingLevel",
-            "verboseLevel",
-            "reasoningLevel",
-            "elevatedLevel",
-            "sendPolicy",
-            "inputTokens",
-            "outputTokens",
-            "totalTokens",
-            "responseUsage",
-            "modelProvider",
-            "model",
-            "contextTokens",
-            "deliveryContext",
-            "lastChannel",
-            "lastTo",
-            "lastAccountId",
-        ];
-        let mut row = json!({
-            "key": self.key.as_str(),
-            "kind": entry::kind(&self.key, &self.entry),
-            "agentId": self.key.agent_str(),
-            "isMain": self.key == SessionKey::main(&self.key.agent()),
-            "updatedAt": entry::updated_at(&self.entry),
-            "hasActiveRun": self.active_run.is_some(),
-            "activeRunIds": self.active_run.iter().map(RunId::as_str).collect::<Vec<_>>(),
-        });
-        if let Some(object) = row.as_object_mut() {
-            for name in FIELDS {
-                if let Some(value) = self.entry.get(name) {
-                    object.insert(name.to_owned(), value.clone());
-                }
-            }
-            if let Some(title) = &self.derived_title {
-                object.insert("derivedTitle".to_owned(), json!(title));
-            }
-            if let Some(text) = &self.last_message {
-                object.insert("lastMessagePreview".to_owned(), json!(text));
-            }
-        }
-        row
+        let now = Now {
+            active_run: self.active_run.as_ref().map(RunId::as_str),
+            derived_title: self.derived_title.as_deref(),
+            last_message: self.last_message.as_deref(),
+        };
+        let mut row = shelf::facts(&self.key, &self.entry);
+        row.extend(
+            now.facts()
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value)),
+        );
+        Value::Object(row)
     }
 }

@@ -130,6 +130,21 @@ async fn the_list_shows_what_was_touched_last_first() {
         .map(|l| l.row())
         .collect();
     assert_eq!(rows.len(), 2);
+    // The same as text, in parts, and whether entries are looked into or not.
+    let searched = Filter {
+        search: Some("agent".to_owned()),
+        ..filter.clone()
+    };
+    for filter in [&filter, &searched] {
+        let page = house.sessions.page(filter, 0, None).await.unwrap();
+        assert_eq!((page.total, page.count), (2, 2));
+        assert_eq!(page.rows, json!(rows).to_string());
+        let page = house.sessions.page(filter, 1, Some(1)).await.unwrap();
+        assert_eq!((page.total, page.count), (2, 1));
+        assert_eq!(page.rows, json!(rows[1..]).to_string());
+        let page = house.sessions.page(filter, 2, None).await.unwrap();
+        assert_eq!(page.rows, "[]");
+    }
     for row in &rows {
         assert_eq!(row["derivedTitle"], "hi");
         assert_eq!(row["lastMessagePreview"], "ok");

@@ -1,11 +1,13 @@
 //! The requests after it: each is answered at once or from a task of its own.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use openclaw_protocol::ErrorShape;
 use openclaw_protocol::frame::Request;
 use openclaw_protocol::frame::failed_response;
 use openclaw_protocol::frame::response;
+use openclaw_protocol::frame::written_response;
 use openclaw_runtime::ChildId;
 use openclaw_runtime::Context;
 use openclaw_runtime::Task;
@@ -60,29 +62,54 @@ impl WsConnection {
                 self.services.meters.called(&method, answer.is_ok());
                 self.shared.queue.respond(written(&id, answer));
             }
-            Outcome::Later { .. } if self.in_flight.len() >= IN_FLIGHT => {
+            _ if self.in_flight.len() >= IN_FLIGHT => {
                 let busy = "The server is busy. Please try again in a moment.";
                 self.respond(&id, &Err(ErrorShape::unavailable(busy).retry_after(1000)));
             }
             Outcome::Later { deadline, future } => {
-                self.next_task += 1;
-                let task_id = ChildId::new(format!("request-{}", self.next_task));
-                let task = Task::new(task_id.clone())
-                    .kind("request")
-                    .deadline(deadline);
-                let (services, shared) = (Arc::clone(&self.services), Arc::clone(&self.shared));
-                let answered_id = id.clone();
-                let answering = async move {
+                let answer_id = id.clone();
+                let answer = async move {
                     let answer = future.await;
-                    services.meters.called(&method, answer.is_ok());
-                    shared.queue.respond(written(&answered_id, answer));
-                    after_ack(&method, &shared).await;
+                    (answer.is_ok(), written(&answer_id, answer))
                 };
-                let done_id = task_id.clone();
-                let task_id = ctx.task(task, answering, move |()| WsMail::Answered(done_id));
-                self.in_flight.insert(task_id, id);
+                self.answer_later(id, method, deadline, answer, ctx);
+            }
+            Outcome::Written { deadline, future } => {
+                let answer_id = id.clone();
+                let answer = async move {
+                    match future.await {
+                        Ok(payload) => (true, written_response(&answer_id, &payload)),
+                        Err(refused) => (false, written(&answer_id, Err(refused))),
+                    }
+                };
+                self.answer_later(id, method, deadline, answer, ctx);
             }
         }
+    }
+
+    /// Has a task of its own answer; it says whether the answer is yes, and its frame.
+    fn answer_later(
+        &mut self,
+        id: String,
+        method: String,
+        deadline: Duration,
+        answer: impl Future<Output = (bool, String)> + Send + 'static,
+        ctx: &mut Context<Self>,
+    ) {
+        self.next_task += 1;
+        let task_id = ChildId::new(format!("request-{}", self.next_task));
+        let task = Task::new(task_id.clone())
+            .kind("request")
+            .deadline(deadline);
+        let (services, shared) = (Arc::clone(&self.services), Arc::clone(&self.shared));
+        let answering = async move {
+            let (is_ok, frame) = answer.await;
+            services.meters.called(&method, is_ok);
+            shared.queue.respond(frame);
+            after_ack(&method, &shared).await;
+        };
+        let task_id = ctx.task(task, answering, move |()| WsMail::Answered(task_id));
+        self.in_flight.insert(task_id, id);
     }
 
     fn count_role_error(&mut self, answer: &Answer) {

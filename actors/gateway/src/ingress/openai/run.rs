@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::Stream;
 use futures_util::stream;
@@ -18,7 +17,6 @@ use crate::ingress::leaving::Reader;
 use crate::method;
 use crate::method::Answer;
 use crate::method::Call;
-use crate::method::Outcome;
 use crate::services::now_ms;
 
 /// A run at work.
@@ -107,18 +105,12 @@ pub(super) fn start(asked: Asked) -> Run {
         traceparent: None,
         early: Arc::new(|_| {}),
     };
-    let end: BoxFuture<'static, Answer> = match method::dispatch("agent", call) {
-        Outcome::Now(answer) => Box::pin(async move { answer }),
-        Outcome::Later { deadline, future } => Box::pin(within(deadline, future)),
-    };
+    let outcome = method::dispatch("agent", call);
+    let end = Box::pin(async move {
+        let late = || Err(openclaw_protocol::ErrorShape::unavailable("no answer in time").into());
+        outcome.answer().await.unwrap_or_else(late)
+    });
     Run { text, end, reader }
-}
-
-async fn within(deadline: Duration, future: BoxFuture<'static, Answer>) -> Answer {
-    match tokio::time::timeout(deadline, future).await {
-        Ok(answer) => answer,
-        Err(_) => Err(openclaw_protocol::ErrorShape::unavailable("no answer in time").into()),
-    }
 }
 
 impl Run {
