@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use openclaw_ledger::Ledger;
+use openclaw_protocol::Protocol;
 use openclaw_runtime::Actor;
 use openclaw_runtime::BoxFuture;
 use openclaw_runtime::ChildExit;
@@ -232,7 +233,15 @@ async fn carry(
     let verdict = match tokio::time::timeout(order.timeout, answered).await {
         Ok(Ok(said)) => Verdict::Said(said),
         Ok(Err(_)) => Verdict::Gone,
-        Err(_) => Verdict::TimedOut,
+        Err(_) => {
+            // Nobody waits for it any more; early nodes don't know the word.
+            if link.version == Protocol::V4 {
+                let cancel = json!({ "id": id, "nodeId": node });
+                let event = Arc::new(Event::new("node.invoke.cancel", cancel.to_string()));
+                link.shared.queue.event(&event, Numbering::Unnumbered);
+            }
+            Verdict::TimedOut
+        }
     };
     if let Err(error) = kept::end(&ledger, node, key, &what, &verdict).await {
         tracing::warn!(node, %error, "what a node answered could not be written down");

@@ -230,6 +230,14 @@ async fn a_node_that_hangs_or_falls_touches_no_other() {
     short["timeoutMs"] = json!(50);
     let error = operator.call("node.invoke", short).await.unwrap_err();
     assert_eq!(error["details"]["nodeError"]["code"], "TIMEOUT", "{error}");
+    // A later node that was too slow hears that nobody waits any more.
+    let mut late = which(&brisk_id, "late");
+    late["timeoutMs"] = json!(50);
+    operator.call("node.invoke", late).await.unwrap_err();
+    let begun = brisk.event("node.invoke.request").await;
+    let cancelled = brisk.event("node.invoke.cancel").await;
+    assert_eq!(cancelled["payload"]["id"], begun["payload"]["id"]);
+    assert!(cancelled["seq"].is_null(), "{cancelled}");
     let asked = operator
         .send("node.invoke", which(&brisk_id, "brisk"))
         .await;
