@@ -2,9 +2,11 @@
 //!
 //!     cargo run --release -p openclaw-bench -- [--quick] [--only PART] [--bin PATH] [--write]
 //!
-//! `--quick` takes fewer samples. `--only` takes one part: gateway, turns, stream, neighbours, ledger, restart. `--write` puts the table into docs/benchmarks.md.
+//! `--quick` takes fewer samples. `--only` takes one part: gateway, turns, connect, views, crowd, stream, neighbours, ledger, restart. `--write` puts the table into docs/benchmarks.md.
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::print_stdout)]
 
+mod connect;
+mod crowd;
 mod gateway;
 mod ledger;
 mod neighbours;
@@ -14,6 +16,7 @@ mod sample;
 mod socket;
 mod stream;
 mod table;
+mod views;
 
 use crate::table::Table;
 
@@ -41,6 +44,17 @@ async fn main() {
     }
     if wanted("gateway") || wanted("turns") {
         gateway::turns(&bin, scale, &mut table).await;
+    }
+    if wanted("connect") {
+        connect::known_device(&bin, scale, &mut table).await;
+    }
+    if wanted("views") {
+        views::list(&bin, scale, &mut table).await;
+        views::history(&bin, scale, &mut table).await;
+        views::of_a_hung_one(&bin, scale, &mut table).await;
+    }
+    if wanted("crowd") {
+        crowd::followed(&bin, scale, &mut table).await;
     }
     if wanted("stream") {
         stream::first_delta(&bin, scale, &mut table).await;

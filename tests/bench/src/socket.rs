@@ -10,6 +10,21 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
 
+/// What a socket reads at once: thousands of them wait at the same time.
+const SMALL: usize = 4 * 1024;
+/// For the few that get long answers.
+const LARGE: usize = 1024 * 1024;
+
+/// What a program of this machine says when it connects.
+pub(crate) fn operator(auth: Value) -> Value {
+    json!({
+        "minProtocol": 3, "maxProtocol": 4, "role": "operator",
+        "scopes": ["operator.admin", "operator.read", "operator.write"],
+        "client": { "id": "gateway-client", "version": "bench", "platform": "linux", "mode": "backend" },
+        "auth": auth,
+    })
+}
+
 pub(crate) struct Socket {
     stream: WebSocketStream<MaybeTlsStream<TcpStream>>,
     next: u64,
@@ -18,28 +33,47 @@ pub(crate) struct Socket {
 impl Socket {
     /// Opens a socket and waits for hello-ok.
     pub(crate) async fn open(port: u16) -> Self {
+        Self::open_with(port, SMALL).await
+    }
+
+    /// The same for answers of some megabytes.
+    pub(crate) async fn open_for_much(port: u16) -> Self {
+        Self::open_with(port, LARGE).await
+    }
+
+    async fn open_with(port: u16, buffer: usize) -> Self {
+        let mut socket = Self::upgrade_with(port, buffer).await;
+        socket.frame(r#""connect.challenge""#).await;
+        socket.hello(operator(json!({ "token": TOKEN }))).await;
+        socket
+    }
+
+    /// Opens a socket and says nothing.
+    pub(crate) async fn upgrade(port: u16) -> Self {
+        Self::upgrade_with(port, SMALL).await
+    }
+
+    async fn upgrade_with(port: u16, buffer: usize) -> Self {
         let limits = WebSocketConfig::default()
-            .read_buffer_size(4096)
+            .read_buffer_size(buffer)
             .write_buffer_size(0);
         let (stream, _) =
             connect_async_with_config(format!("ws://127.0.0.1:{port}/"), Some(limits), true)
                 .await
                 .expect("the gateway accepts a socket");
-        let mut socket = Self { stream, next: 0 };
-        socket.frame(r#""connect.challenge""#).await;
-        let hello = socket
-            .request(
-                "connect",
-                json!({
-                    "minProtocol": 3, "maxProtocol": 4, "role": "operator",
-                    "scopes": ["operator.admin", "operator.read", "operator.write"],
-                    "client": { "id": "gateway-client", "version": "bench", "platform": "linux", "mode": "backend" },
-                    "auth": { "token": TOKEN },
-                }),
-            )
-            .await;
+        Self { stream, next: 0 }
+    }
+
+    /// Says who it is and waits for hello-ok.
+    pub(crate) async fn hello(&mut self, params: Value) -> String {
+        let hello = self.request("connect", params).await;
         assert!(hello.contains("hello-ok"), "no hello-ok: {hello}");
-        socket
+        hello
+    }
+
+    /// The bare connection, to be read without being understood.
+    pub(crate) fn into_stream(self) -> MaybeTlsStream<TcpStream> {
+        self.stream.into_inner()
     }
 
     /// Sends a request and returns the text of its response; other frames are passed over.
