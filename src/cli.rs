@@ -8,6 +8,7 @@ use clap::Subcommand;
 
 use crate::commands::agent::AgentArgs;
 use crate::commands::approvals::ApprovalsArgs;
+use crate::commands::audit::AuditArgs;
 use crate::commands::channels::ChannelsArgs;
 use crate::commands::completion::CompletionArgs;
 use crate::commands::config::ConfigArgs;
@@ -17,6 +18,7 @@ use crate::commands::devices::DevicesArgs;
 use crate::commands::gateway::GatewayArgs;
 use crate::commands::health::HealthArgs;
 use crate::commands::logs::LogsArgs;
+use crate::commands::memory::MemoryArgs;
 use crate::commands::models::ModelsArgs;
 use crate::commands::nodes::NodesArgs;
 use crate::commands::pairing::PairingArgs;
@@ -24,6 +26,7 @@ use crate::commands::protocol::ProtocolArgs;
 use crate::commands::qr::QrArgs;
 use crate::commands::sandbox::SandboxArgs;
 use crate::commands::sessions::SessionsArgs;
+use crate::commands::skills::SkillsArgs;
 use crate::commands::status::StatusArgs;
 use crate::commands::supervisor::SupervisorArgs;
 use crate::commands::system::SystemArgs;
@@ -134,6 +137,12 @@ pub(crate) enum Command {
     /// Show messages that could not be answered or sent; try one again, or drop it.
     #[command(alias = "dead-letters")]
     Deadletters(DeadLettersArgs),
+    /// Show who did what, and prove that nothing of it was changed.
+    Audit(AuditArgs),
+    /// Show what agents know how to do, and what is missing for it.
+    Skills(SkillsArgs),
+    /// Search the agents' notes, and see how they are indexed.
+    Memory(MemoryArgs),
     /// Look at the actors, and restart, park or stop one.
     Supervisor(SupervisorArgs),
     /// Print the completions for a shell.

@@ -2,6 +2,7 @@
 
 pub(crate) mod agent;
 pub(crate) mod approvals;
+pub(crate) mod audit;
 pub(crate) mod channels;
 pub(crate) mod completion;
 pub(crate) mod config;
@@ -11,6 +12,7 @@ pub(crate) mod devices;
 pub(crate) mod gateway;
 pub(crate) mod health;
 pub(crate) mod logs;
+pub(crate) mod memory;
 pub(crate) mod models;
 pub(crate) mod nodes;
 pub(crate) mod pairing;
@@ -18,6 +20,7 @@ pub(crate) mod protocol;
 pub(crate) mod qr;
 pub(crate) mod sandbox;
 pub(crate) mod sessions;
+pub(crate) mod skills;
 pub(crate) mod status;
 pub(crate) mod supervisor;
 pub(crate) mod system;
@@ -118,6 +121,9 @@ pub(crate) fn run(command: Command, shell: &Shell) -> CommandResult {
         Command::Config(args) => config::run(&args, shell),
         Command::Trace(args) => wait(trace::run(&args, shell)),
         Command::Deadletters(args) => wait(deadletters::run(&args, shell)),
+        Command::Audit(args) => wait(audit::run(&args, shell)),
+        Command::Skills(args) => wait(skills::run(&args, shell)),
+        Command::Memory(args) => wait(memory::run(&args, shell)),
         Command::Supervisor(args) => wait(supervisor::run(&args, shell)),
         Command::Completion(args) => completion::run(&args, shell),
     }

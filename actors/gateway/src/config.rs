@@ -32,6 +32,7 @@ pub use self::actor::ConfigArgs;
 pub use self::actor::ConfigChange;
 pub use self::actor::ConfigMail;
 pub use self::actor::Reloaded;
+pub(crate) use self::actor::is_change;
 pub use self::edit::Change;
 pub use self::edit::EditError;
 pub use self::environment::Environment;

@@ -27,10 +27,12 @@ use crate::facts::Facts;
 use crate::house::{self, House};
 use crate::hub::Hub;
 use crate::ingress;
+use crate::memory;
 use crate::models::Models;
 use crate::paths::Paths;
 use crate::programs;
-use crate::services::{LogFile, Parts, Phase, Services, now_ms};
+use crate::services::{CatalogueNow, LogFile, Parts, Phase, Services, now_ms};
+use crate::skills;
 use crate::state_file::StateFile;
 
 /// How often a start on a full disk looks for room.
@@ -265,8 +267,12 @@ pub(crate) fn assemble(options: &BootOptions, loaded: Arc<LoadedConfig>, ledger:
     });
     let sandboxes = Sandboxes::new(paths.state_dir.join("sandboxes"), Bubblewrap::find());
     let gate = ExecGate::new(desk.clone(), Some(&paths.home), sandboxes);
+    let skills = skills::open(&paths, in_force.clone());
+    let (catalogue_of, catalogue_now) = (models.clone(), models.clone());
+    let catalogue_now: CatalogueNow = Arc::new(move || catalogue_now.now());
+    let (memory, payers) = memory::open(&paths, config_now.clone(), catalogue_now.clone());
     let running = Programs::default();
-    let mut toolbox = with_web(Toolbox::new(Arc::new(facts)), in_force.clone())
+    let mut toolbox = with_web(Toolbox::new(Arc::new(facts), &memory), in_force.clone())
         .with(Arc::new(Exec::new(
             running.clone(),
             Arc::new(gate),
@@ -276,7 +282,6 @@ pub(crate) fn assemble(options: &BootOptions, loaded: Arc<LoadedConfig>, ledger:
     for tool in file::tools(&programs::file_rules(in_force.clone(), &paths)) {
         toolbox = toolbox.with(Arc::new(tool));
     }
-    let (catalogue_of, catalogue_now) = (models.clone(), models.clone());
     let sessions = Arc::new(Deps {
         ledger: ledger.clone(),
         directory: directory.clone(),
@@ -293,8 +298,11 @@ pub(crate) fn assemble(options: &BootOptions, loaded: Arc<LoadedConfig>, ledger:
         },
         typing: typing.clone(),
         desk,
-        shared: Shared::new().idle_after(idle(&options.environment)),
+        shared: Shared::new()
+            .idle_after(idle(&options.environment))
+            .skills(skills),
     });
+    let _first = payers.set(Arc::downgrade(&sessions));
     let intake = Intake::new(ledger.clone(), directory.clone());
     let channels = ChannelDeps {
         ledger: ledger.clone(),
@@ -319,8 +327,9 @@ pub(crate) fn assemble(options: &BootOptions, loaded: Arc<LoadedConfig>, ledger:
         intake,
         environment: options.environment.clone(),
         sessions: Sessions::new(sessions.clone()),
-        catalogue: Arc::new(move || catalogue_now.now()),
+        catalogue: catalogue_now,
         toolbox,
+        memory,
         assets: options.assets,
         version: options.version.to_owned(),
         log_file: options.log_file.clone(),

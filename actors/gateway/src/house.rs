@@ -20,6 +20,7 @@ use tokio::sync::watch;
 use crate::config::{ConfigArgs, Environment, LoadedConfig};
 use crate::ingress;
 use crate::ingress::http::HttpMail;
+use crate::memory::MemoryKeeper;
 use crate::models::{Models, ModelsArgs, ModelsMail};
 use crate::paths::Paths;
 use crate::services::Services;
@@ -63,14 +64,17 @@ impl House {
         let port = self
             .directory
             .address::<HttpMail>(&ActorPath::from(ingress::HTTP));
+        let directory = self.directory.clone();
         ConfigArgs {
             paths: self.paths.clone(),
             env: self.environment.clone(),
             current: self.config.clone(),
+            ledger: self.ledger.clone(),
             on_change: Arc::new(move |change| {
                 tracing::info!(paths = ?change.paths, "the configuration changed");
                 // An actor that is down reads the configuration when it starts.
                 let _up: bool = models.nudge(ModelsMail::Rebuild);
+                let _up: bool = MemoryKeeper::nudge(&directory);
                 let _up: bool = keeper.nudge(KeeperMail::Reconcile);
                 let _up: bool = port.nudge(HttpMail::Follow);
             }),
@@ -81,11 +85,13 @@ impl House {
         let keeper = self
             .directory
             .address::<KeeperMail>(&ActorPath::from(KEEPER));
+        let directory = self.directory.clone();
         ModelsArgs {
             models: self.models.clone(),
             config: self.config.subscribe(),
             paths: self.paths.clone(),
             on_change: Arc::new(move || {
+                let _up: bool = MemoryKeeper::nudge(&directory);
                 let _up: bool = keeper.nudge(KeeperMail::Reconcile);
             }),
         }

@@ -9,6 +9,7 @@ mod account;
 mod agent;
 mod agent_files;
 mod agents;
+mod audit;
 mod channel_pairing;
 mod channels;
 mod chat;
@@ -24,6 +25,7 @@ mod health;
 mod heartbeat;
 mod history;
 mod logs;
+mod memory;
 mod messages;
 mod models;
 mod node;
@@ -134,7 +136,7 @@ pub fn advertised(version: Protocol) -> Vec<&'static str> {
 /// Decides whether the caller may, checks the parameters, and lets the method answer.
 pub fn dispatch(method: &str, call: Call) -> Outcome {
     match route(method, &call) {
-        Ok(handler) => handler(call),
+        Ok(handler) => audit::written(method, call, handler),
         Err(error) => Outcome::Now(Err(error.into())),
     }
 }

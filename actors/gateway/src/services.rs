@@ -21,6 +21,7 @@ use openclaw_provider::quota::QuotaDesk;
 use openclaw_runtime::Directory;
 use openclaw_session::Intake;
 use openclaw_session::Sessions;
+use openclaw_tool::Memory;
 use openclaw_tool::Toolbox;
 use tokio::sync::watch;
 
@@ -90,6 +91,8 @@ pub struct Parts {
     pub catalogue: CatalogueNow,
     /// What agents can do.
     pub toolbox: Toolbox,
+    /// The agents' notes.
+    pub memory: Memory,
     /// Who hears what.
     pub hub: Hub,
     /// How the accounts are.
@@ -124,6 +127,8 @@ pub struct Services {
     pub catalogue: CatalogueNow,
     /// What agents can do.
     pub toolbox: Toolbox,
+    /// The agents' notes.
+    pub memory: Memory,
     /// Who hears what.
     pub hub: Hub,
     /// How the accounts are.
@@ -201,6 +206,7 @@ impl Services {
             sessions: parts.sessions,
             catalogue: parts.catalogue,
             toolbox: parts.toolbox,
+            memory: parts.memory,
             hub: parts.hub,
             accounts: parts.accounts,
             assets: parts.assets,

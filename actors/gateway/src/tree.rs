@@ -17,6 +17,7 @@ use crate::crashes::CrashKeeper;
 use crate::cron::Scheduler;
 use crate::house::{House, HouseKeeper};
 use crate::ingress;
+use crate::memory::MemoryKeeper;
 use crate::models::ModelsActor;
 use crate::node;
 use crate::notices::Notices;
@@ -61,6 +62,7 @@ pub(crate) fn tree(
         // Edges of the root itself come last, so that their end takes no connection along.
         Notices::spec(house.clone()),
         Scheduler::spec(house.services.clone()),
+        MemoryKeeper::spec(house.services.clone()),
         CrashKeeper::spec(house.ledger.clone()),
         house
             .programs

@@ -3,6 +3,7 @@
 //! A refusal is found before the first change, so it leaves nothing behind and the batch it rode in goes
 //! on. What cannot be read is set aside with a log line where the gateway must come up without it.
 
+pub(crate) mod audit;
 mod company;
 mod inbox;
 mod outbox;
@@ -77,13 +78,15 @@ pub(crate) fn apply(tables: &mut impl Tables, write: Write) -> Result<Receipt, S
             turn,
             k,
             intent,
-        } => turn::intent(tables, &session, turn, k, &intent),
+            audit,
+        } => turn::intent(tables, &session, turn, k, &intent, audit.as_deref()),
         Op::StepResult {
             session,
             turn,
             k,
             result,
-        } => turn::result(tables, &session, turn, k, result),
+            audit,
+        } => turn::result(tables, &session, turn, k, result, audit.as_deref()),
         Op::CommitTurn(end) => turn::commit(tables, *end),
         Op::Reserve(asked) => spend::reserve(tables, &asked).map(Receipt::Reserved),
         Op::Spend(calls) => spend::record(tables, &calls).map(|()| Receipt::Done),
@@ -114,6 +117,7 @@ pub(crate) fn apply(tables: &mut impl Tables, write: Write) -> Result<Receipt, S
             now_ms,
         } => recover::account(tables, &account, action, now_ms),
         Op::PutCrash(record) => put_crash(tables, &record),
+        Op::Audit(body) => audit::append(tables, &body).map(Receipt::Number),
         Op::Prune(prune) => prune::apply(tables, &prune),
     }
 }

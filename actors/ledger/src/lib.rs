@@ -56,6 +56,7 @@ pub use journal::JournalThread;
 pub use latch::Ended;
 pub use row::*;
 pub use stats::LedgerStats;
+pub use verb::audit_hash;
 
 /// Crash records kept.
 const CRASHES: u64 = 1000;

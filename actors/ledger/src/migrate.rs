@@ -10,7 +10,7 @@ use crate::error::{LedgerError, Stop};
 use crate::table::{TableId, Tables, View};
 
 /// Layout that this binary writes.
-pub(crate) const LAYOUT: u32 = 3;
+pub(crate) const LAYOUT: u32 = 4;
 
 const MAGIC: &[u8] = b"magic";
 const MAGIC_VALUE: &[u8] = b"openclaw ledger";
@@ -34,6 +34,11 @@ const MIGRATIONS: &[Migration] = &[
     Migration {
         from: 2,
         name: "usage is counted call by call, and budgets bind",
+        run: nothing,
+    },
+    Migration {
+        from: 3,
+        name: "what was done is written into a chain",
         run: nothing,
     },
 ];

@@ -192,12 +192,14 @@ pub(crate) enum Op {
         turn: u64,
         k: u32,
         intent: Value,
+        audit: Option<Vec<u8>>,
     },
     StepResult {
         session: SessionKey,
         turn: u64,
         k: u32,
         result: Value,
+        audit: Option<Vec<u8>>,
     },
     CommitTurn(Box<TurnEnd>),
     Reserve(Box<Reservation>),
@@ -247,6 +249,7 @@ pub(crate) enum Op {
         now_ms: i64,
     },
     PutCrash(Vec<u8>),
+    Audit(Vec<u8>),
     Prune(Box<Prune>),
 }
 
@@ -297,6 +300,7 @@ kinds! {
     Self::RecoverSession { .. } => "recover_session",
     Self::RecoverAccount { .. } => "recover_account",
     Self::PutCrash(_) => "put_crash",
+    Self::Audit(_) => "audit",
     Self::Prune(_) => "prune",
 }
 
@@ -341,6 +345,7 @@ impl Op {
             | Self::Recover { .. }
             | Self::RecoverAccount { .. }
             | Self::PutCrash(_)
+            | Self::Audit(_)
             | Self::Reserve(_)
             | Self::Spend(_)
             | Self::Prune(_) => 0,

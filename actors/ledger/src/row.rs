@@ -1,5 +1,6 @@
 //! The rows of the ledger as the rest of the house sees them.
 
+mod audit;
 mod budget;
 mod crash;
 mod inbox;
@@ -8,6 +9,7 @@ mod story;
 mod turn;
 mod usage;
 
+pub use audit::{AuditCheck, AuditEntry, AuditFilter, AuditProblem, AuditRow};
 pub use budget::{Limit, Owner, Reservation, Reserved, Scope, Shortage, Spent, micro_usd};
 pub use crash::CrashRow;
 pub use inbox::{

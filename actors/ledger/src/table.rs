@@ -37,10 +37,12 @@ pub(crate) enum TableId {
     Spent,
     /// n → crash record
     Crash,
+    /// n → hash, what was done; each hash is made over the one before
+    Audit,
 }
 
 impl TableId {
-    pub(crate) const ALL: [Self; 16] = [
+    pub(crate) const ALL: [Self; 17] = [
         Self::Meta,
         Self::Inbox,
         Self::InboxOpen,
@@ -57,6 +59,7 @@ impl TableId {
         Self::Held,
         Self::Spent,
         Self::Crash,
+        Self::Audit,
     ];
 
     pub(crate) const COUNT: usize = Self::ALL.len();
@@ -83,6 +86,7 @@ impl TableId {
             Self::Held => "held",
             Self::Spent => "spent",
             Self::Crash => "crash",
+            Self::Audit => "audit",
         }
     }
 }

@@ -1,11 +1,14 @@
 //! The verbs: what the house asks of the ledger. Each resolves when it is durable.
 
+mod audit;
 mod inbox;
 mod outbox;
 pub(crate) mod prune;
 mod session;
 mod spend;
 mod turn;
+
+pub use self::audit::audit_hash;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

@@ -1,6 +1,7 @@
 //! What sessions need from the house, given once at the start.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -24,6 +25,7 @@ use crate::files::import::Foreign;
 use crate::models::Models;
 use crate::prompt::Prompts;
 use crate::sessions::shelf::Shelf;
+use crate::skill::Skill;
 use crate::turns::Turns;
 
 /// A session that nobody speaks to for so long gives its memory back.
@@ -51,6 +53,9 @@ pub struct Deps {
 /// Where an agent's workspace is: its id, whether it is the default agent, the configured path.
 pub type WorkspaceOf = Arc<dyn Fn(&AgentId, bool, Option<&str>) -> PathBuf + Send + Sync>;
 
+/// The skills that an agent can use now: its id and its workspace. Reads files.
+pub type SkillsOf = Arc<dyn Fn(&AgentId, &Path) -> Arc<[Skill]> + Send + Sync>;
+
 /// Where agents' things are on disk.
 #[derive(Clone)]
 pub struct Folders {
@@ -66,6 +71,7 @@ pub struct Shared {
     pub(crate) runs: Runs,
     pub(crate) foreign: Foreign,
     pub(crate) shelf: Shelf,
+    pub(crate) skills: SkillsOf,
     pub(crate) idle: Duration,
 }
 
@@ -138,8 +144,16 @@ impl Shared {
             runs: Runs::default(),
             foreign: Foreign::default(),
             shelf: Shelf::default(),
+            skills: Arc::new(|_, _| Arc::default()),
             idle: IDLE,
         }
+    }
+
+    /// With skills.
+    #[must_use]
+    pub fn skills(mut self, skills: SkillsOf) -> Self {
+        self.skills = skills;
+        self
     }
 
     /// With another time after which an idle session gives its memory back.

@@ -54,6 +54,7 @@ use crate::queue;
 use crate::reset;
 use crate::send;
 use crate::shown;
+use crate::skill;
 use crate::status;
 use crate::workspace;
 
@@ -176,6 +177,12 @@ pub(crate) async fn prepare(
         .or(of_reset.clone())
         .or_else(|| stored.as_ref().and_then(entry::model_override));
     let conversation = fresh.as_ref().unwrap_or(&current);
+
+    if let (None, Some(agent)) = (&command, &agent)
+        && let Some(told) = called(&deps, agent, &inbound.text).await
+    {
+        inbound.text = told;
+    }
 
     let thinking = inbound
         .thinking
@@ -388,6 +395,19 @@ async fn pruned(
     Arc::new(out)
 }
 
+/// What the model is told where a message calls a skill by its name.
+async fn called(deps: &Arc<Deps>, agent: &ResolvedAgent, text: &str) -> Option<String> {
+    if !text.trim_start().starts_with('/') {
+        return None;
+    }
+    let workspace = deps.workspace_of(agent);
+    let (deps, agent, text) = (deps.clone(), agent.id.clone(), text.to_owned());
+    let looking = tokio::task::spawn_blocking(move || {
+        skill::invoked(&text, &(deps.shared.skills)(&agent, &workspace))
+    });
+    looking.await.ok().flatten()
+}
+
 /// The prompt and the tools of a model turn; makes the workspace at the agent's first turn.
 async fn ask(
     deps: &Arc<Deps>,
@@ -412,6 +432,7 @@ async fn ask(
         let (deps, agent, cwd, tools) = (deps.clone(), agent.clone(), cwd.clone(), tools.clone());
         move || {
             workspace::seed(&cwd, agent.defaults.skip_bootstrap)?;
+            let skills = skill::list(&(deps.shared.skills)(&agent.id, &cwd));
             let name = agent.identity.name.as_deref().or(agent.name.as_deref());
             Ok::<_, std::io::Error>(deps.shared.prompts.get(&Ask {
                 agent: &agent.id,
@@ -420,6 +441,7 @@ async fn ask(
                 workspace: &cwd,
                 max_chars: agent.defaults.bootstrap_max_chars,
                 tools: &tools,
+                skills: &skills,
                 is_private,
                 mode,
                 zone: &zone,

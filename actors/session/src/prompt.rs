@@ -63,6 +63,8 @@ pub(crate) struct Ask<'a> {
     /// Per file, in characters.
     pub(crate) max_chars: usize,
     pub(crate) tools: &'a [ToolSpec],
+    /// What it can read up, as a section of the prompt; empty without any.
+    pub(crate) skills: &'a str,
     /// Whether only the owner's side of the conversation is there.
     pub(crate) is_private: bool,
     pub(crate) mode: Mode,
@@ -137,7 +139,7 @@ fn facts(ask: &Ask<'_>) -> u64 {
     use std::hash::Hash;
     use std::hash::Hasher;
     let mut hasher = DefaultHasher::new();
-    (ask.name, ask.theme, ask.max_chars, ask.zone).hash(&mut hasher);
+    (ask.name, ask.theme, ask.max_chars, ask.zone, ask.skills).hash(&mut hasher);
     for tool in ask.tools {
         (&tool.name, &tool.description).hash(&mut hasher);
     }
@@ -168,6 +170,7 @@ fn build(ask: &Ask<'_>) -> String {
              before you repeat it.\n",
         );
     }
+    out.push_str(ask.skills);
     out.push_str(
         "\n## Safety\n\
          You have no goals of your own beyond the request at hand. Don't work around limits, \
@@ -251,6 +254,7 @@ mod tests {
             workspace,
             max_chars: 100,
             tools: &[],
+            skills: "",
             is_private: true,
             mode: Mode::Full,
             zone: "UTC",

@@ -19,7 +19,7 @@ mod arguments;
 mod caller;
 pub mod exec;
 pub mod file;
-mod memory;
+pub mod memory;
 pub mod policy;
 pub mod sandbox;
 mod status;
@@ -47,6 +47,7 @@ pub use arguments::spec;
 pub use caller::Caller;
 pub use caller::Entry;
 pub use caller::SessionKind;
+pub use memory::Memory;
 pub use memory::MemoryGet;
 pub use memory::MemoryNote;
 pub use memory::MemorySearch;
@@ -149,11 +150,11 @@ impl ToolOutcome {
 
 impl Toolbox {
     /// The tools that are always there.
-    pub fn new(facts: Arc<dyn Facts>) -> Self {
+    pub fn new(facts: Arc<dyn Facts>, memory: &Memory) -> Self {
         Self::empty()
             .with(Arc::new(MemoryNote::default()))
-            .with(Arc::new(MemorySearch::default()))
-            .with(Arc::new(MemoryGet::default()))
+            .with(Arc::new(MemorySearch::new(memory.clone())))
+            .with(Arc::new(MemoryGet::new(memory.clone())))
             .with(Arc::new(GatewayStatus::new(facts)))
             .with(Arc::new(CurrentTime::default()))
     }

@@ -2,11 +2,13 @@
 
 mod agent;
 mod approval;
+mod audit;
 mod channel;
 mod chat;
 mod config;
 mod cron;
 mod device;
+mod memory;
 mod message;
 mod model;
 mod node;
@@ -38,6 +40,8 @@ const FAMILIES: &[&[Method]] = &[
     usage::ROWS,
     page::ROWS,
     message::ROWS,
+    memory::ROWS,
+    audit::ROWS,
     supervisor::ROWS,
 ];
 

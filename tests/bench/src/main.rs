@@ -2,13 +2,14 @@
 //!
 //!     cargo run --release -p openclaw-bench -- [--quick] [--only PART] [--bin PATH] [--write]
 //!
-//! `--quick` takes fewer samples. `--only` takes one part: gateway, turns, connect, views, crowd, stream, neighbours, ledger, restart. `--write` puts the table into docs/benchmarks.md.
+//! `--quick` takes fewer samples. `--only` takes one part: gateway, turns, connect, views, crowd, stream, neighbours, ledger, memory, restart. `--write` puts the table into docs/benchmarks.md.
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::print_stdout)]
 
 mod connect;
 mod crowd;
 mod gateway;
 mod ledger;
+mod memory;
 mod neighbours;
 mod process;
 mod restart;
@@ -66,6 +67,9 @@ async fn main() {
     }
     if wanted("ledger") {
         ledger::rows(scale, &mut table).await;
+    }
+    if wanted("memory") {
+        memory::search(scale, &mut table).await;
     }
     if wanted("restart") {
         restart::after_a_panic(scale, &mut table).await;

@@ -9,6 +9,9 @@ mod watch;
 use std::sync::Arc;
 use std::time::Duration;
 
+use openclaw_ledger::AuditEntry;
+use openclaw_ledger::Ledger;
+use openclaw_ledger::LedgerError;
 use openclaw_protocol::config::Issue;
 use openclaw_protocol::config::Path;
 use openclaw_protocol::config::ReloadMode;
@@ -27,6 +30,7 @@ use openclaw_runtime::Timer;
 use tokio::sync::watch::Sender;
 
 use self::watch::FileWatch;
+pub(crate) use self::watch::is_change;
 use super::Environment;
 use super::LoadedConfig;
 use super::load;
@@ -52,6 +56,8 @@ pub enum ConfigMail {
     Read(Box<LoadedConfig>),
     /// Somebody wants the files read now, and to know what came of it.
     Reload(Reply<Reloaded>),
+    /// A change was written down, or not.
+    Noted(Result<u64, LedgerError>),
 }
 
 impl Mail for ConfigMail {
@@ -61,6 +67,7 @@ impl Mail for ConfigMail {
             Self::Settled => "settled",
             Self::Read(_) => "read",
             Self::Reload(_) => "reload",
+            Self::Noted(_) => "noted",
         }
     }
 }
@@ -94,6 +101,8 @@ pub struct ConfigArgs {
     pub env: Environment,
     /// Holds the configuration in force; begins with what the process started with.
     pub current: Sender<Arc<LoadedConfig>>,
+    /// Where is written down that something changed.
+    pub ledger: Ledger,
     /// Called for each change, after it is in force; must not wait.
     pub on_change: Arc<dyn Fn(&ConfigChange) + Send + Sync>,
 }
@@ -252,6 +261,22 @@ impl ConfigActor {
         }
     }
 
+    /// Writes down which places changed, never what stands there.
+    fn write_down(&self, change: &ConfigChange, ctx: &mut Context<Self>) {
+        let places: Vec<String> = change.paths.iter().map(ToString::to_string).collect();
+        let entry = AuditEntry {
+            kind: "config".to_owned(),
+            what: places.join(", "),
+            actor: "configuration files".to_owned(),
+            arguments: Some(change.loaded.hash.clone()),
+            outcome: Some("taken up".to_owned()),
+            ..AuditEntry::default()
+        };
+        let ledger = self.args.ledger.clone();
+        let note = async move { ledger.audit(entry).await };
+        drop(ctx.task(Task::new("note"), note, ConfigMail::Noted));
+    }
+
     fn outcome(&self, is_taken: bool, loaded: Arc<LoadedConfig>, paths: Vec<Path>) -> Reloaded {
         let takeup = paths.iter().map(diff::takeup).max().unwrap_or(Takeup::None);
         Reloaded {
@@ -363,8 +388,15 @@ impl Actor for ConfigActor {
                 self.waiting.push(reply);
                 self.read(ctx);
             }
+            ConfigMail::Noted(Ok(_)) => {}
+            ConfigMail::Noted(Err(error)) => {
+                tracing::warn!(%error, "a change of the configuration is not in the audit chain");
+            }
             ConfigMail::Read(loaded) => {
                 let outcome = self.on_read(*loaded);
+                if outcome.is_taken && !outcome.change.paths.is_empty() {
+                    self.write_down(&outcome.change, ctx);
+                }
                 let is_again = self.reading == Reading::Again;
                 self.reading = Reading::No;
                 if is_again {

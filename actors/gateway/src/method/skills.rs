@@ -1,11 +1,12 @@
-//! `skills.*`: the skills that lie in the workspace and the state folder, and whether they could run here.
+//! `skills.*`: the skills that lie in their places, and whether they can be used here.
 
 use std::collections::BTreeSet;
-use std::path::Path;
-use std::path::PathBuf;
 
 use openclaw_protocol::AgentId;
 use openclaw_protocol::ErrorShape;
+use openclaw_session::skill::Skill;
+use openclaw_session::skill::Source;
+use openclaw_session::skill::Verdict;
 use serde_json::Map;
 use serde_json::Value;
 use serde_json::json;
@@ -15,16 +16,7 @@ use super::Outcome;
 use super::run;
 use crate::config;
 use crate::services::Services;
-
-/// What a skill may need, by kind.
-const NEEDS: [&str; 5] = ["bins", "anyBins", "env", "config", "os"];
-
-/// What the system calls itself in lists of systems.
-const SYSTEM: &str = if cfg!(target_os = "macos") {
-    "darwin"
-} else {
-    "linux"
-};
+use crate::skills;
 
 pub(super) fn status(call: Call) -> Outcome {
     Outcome::later(async move {
@@ -41,16 +33,13 @@ pub(super) fn status(call: Call) -> Outcome {
             .paths
             .workspace(&agent.id, agent.is_default, configured);
         let managed = services.paths.state_dir.join("skills");
-        let skills = read(
-            services,
-            vec![
-                (workspace.join("skills"), "openclaw-workspace"),
-                (managed.clone(), "openclaw-managed"),
-            ],
-        )
-        .await?;
+        let judged = judged(services, agent.id.clone()).await?;
+        let shown: Vec<Value> = judged
+            .iter()
+            .map(|(skill, verdict)| shown(skill, verdict))
+            .collect();
         Ok(json!({
-            "agentId": agent.id, "workspaceDir": workspace, "managedSkillsDir": managed, "skills": skills,
+            "agentId": agent.id, "workspaceDir": workspace, "managedSkillsDir": managed, "skills": shown,
         }))
     })
 }
@@ -59,27 +48,11 @@ pub(super) fn status(call: Call) -> Outcome {
 pub(super) fn bins(call: Call) -> Outcome {
     Outcome::later(async move {
         let services = &call.services;
-        let config = services.configuration();
-        let mut folders = vec![(services.paths.state_dir.join("skills"), "openclaw-managed")];
-        for agent in config
-            .agents
-            .ids()
-            .iter()
-            .filter_map(|id| config.agents.resolve(id))
-        {
-            let configured = agent.workspace.as_deref();
-            let workspace = services
-                .paths
-                .workspace(&agent.id, agent.is_default, configured);
-            folders.push((workspace.join("skills"), "openclaw-workspace"));
-        }
-        let skills = read(services, folders).await?;
         let mut bins = BTreeSet::new();
-        for skill in &skills {
-            for kind in ["bins", "anyBins"] {
-                let listed = skill.pointer(&format!("/requirements/{kind}"));
-                let listed = listed.and_then(Value::as_array).into_iter().flatten();
-                bins.extend(listed.filter_map(Value::as_str).map(str::to_owned));
+        for agent in services.configuration().agents.ids() {
+            for (skill, _) in judged(services, agent).await? {
+                bins.extend(skill.needs.bins);
+                bins.extend(skill.needs.any_bins);
             }
         }
         Ok(json!({ "bins": bins }))
@@ -143,188 +116,46 @@ pub(super) fn update(call: Call) -> Outcome {
     })
 }
 
-async fn read(
-    services: &Services,
-    folders: Vec<(PathBuf, &'static str)>,
-) -> Result<Vec<Value>, ErrorShape> {
+/// The skills of an agent with their verdicts.
+async fn judged(services: &Services, agent: AgentId) -> Result<Vec<(Skill, Verdict)>, ErrorShape> {
     let loaded = services.loaded();
+    let paths = services.paths.clone();
     let reading = tokio::task::spawn_blocking(move || {
-        let env = loaded.environment.lookup();
-        let facts = Facts {
-            config: loaded.config.tree.value(),
-            env: &env,
-        };
-        let mut skills = Vec::new();
-        for (folder, source) in folders {
-            let listed = std::fs::read_dir(&folder).into_iter().flatten().flatten();
-            let mut paths: Vec<PathBuf> =
-                listed.map(|entry| entry.path().join("SKILL.md")).collect();
-            paths.sort();
-            for path in paths {
-                if let Ok(text) = std::fs::read_to_string(&path) {
-                    skills.push(skill(&path, source, &text, &facts));
-                }
-            }
-        }
-        skills
+        let resolved = loaded.config.agents.resolve(&agent);
+        let workspace = resolved.map(|agent| {
+            let configured = agent.workspace.as_deref();
+            paths.workspace(&agent.id, agent.is_default, configured)
+        });
+        let places = skills::places(&paths, &loaded, workspace.as_deref());
+        skills::judged(&places, &loaded, &agent)
     });
     reading
         .await
         .map_err(|error| ErrorShape::unavailable(error.to_string()))
 }
 
-/// What a skill's needs are measured against.
-struct Facts<'a> {
-    config: &'a Value,
-    env: &'a dyn Fn(&str) -> Option<String>,
-}
-
-impl Facts<'_> {
-    fn has(&self, kind: &str, name: &str) -> bool {
-        match kind {
-            "bins" | "anyBins" => {
-                let path = (self.env)("PATH").unwrap_or_default();
-                std::env::split_paths(&path).any(|folder| folder.join(name).is_file())
-            }
-            "env" => (self.env)(name).is_some_and(|value| !value.is_empty()),
-            "config" => {
-                let pointer = format!("/{}", name.replace('.', "/"));
-                let value = self.config.pointer(&pointer);
-                value.is_some_and(|value| !value.is_null() && *value != json!(false))
-            }
-            _ => name == SYSTEM,
-        }
-    }
-}
-
-fn skill(path: &Path, source: &str, text: &str, facts: &Facts<'_>) -> Value {
-    let head = head(text);
-    let folder = path.parent().unwrap_or(path);
-    let folder_name = folder
-        .file_name()
-        .map(|name| name.to_string_lossy().into_owned());
-    let name = head
-        .get("name")
-        .cloned()
-        .or(folder_name)
-        .unwrap_or_default();
-    let metadata = head
-        .get("metadata")
-        .and_then(|text| json5::from_str::<Value>(text).ok());
-    let own = |names: [&str; 2]| {
-        let metadata = metadata.as_ref()?;
-        names.iter().find_map(|name| metadata.get(*name)).cloned()
-    };
-    let own = own(["openclaw", "clawdbot"]).unwrap_or_default();
-    let text_of = |name: &str| own.get(name).and_then(Value::as_str).map(str::to_owned);
-    let key = text_of("skillKey").unwrap_or_else(|| name.clone());
-    let (mut wanted, mut missing) = (Map::new(), Map::new());
-    for kind in NEEDS {
-        let place = if kind == "os" {
-            own.get(kind)
-        } else {
-            own.pointer(&format!("/requires/{kind}"))
-        };
-        let listed = place.and_then(Value::as_array).into_iter().flatten();
-        let listed: Vec<&str> = listed.filter_map(Value::as_str).collect();
-        let mut lacks: Vec<&str> = listed
-            .iter()
-            .filter(|name| !facts.has(kind, name))
-            .copied()
-            .collect();
-        // One of several is enough.
-        if matches!(kind, "anyBins" | "os") && lacks.len() < listed.len() {
-            lacks.clear();
-        }
-        wanted.insert(kind.to_owned(), json!(listed));
-        missing.insert(kind.to_owned(), json!(lacks));
-    }
-    let entry = facts
-        .config
-        .pointer("/skills/entries")
-        .and_then(|entries| entries.get(&key));
-    let disabled = entry.and_then(|entry| entry.get("enabled")) == Some(&json!(false));
-    let lacks_nothing = missing
-        .values()
-        .all(|lacks| lacks.as_array().is_some_and(Vec::is_empty));
+fn shown(skill: &Skill, verdict: &Verdict) -> Value {
     json!({
-        "name": name,
-        "description": head.get("description").cloned().unwrap_or_default(),
-        "source": source,
-        "bundled": false,
-        "filePath": path,
-        "baseDir": folder,
-        "skillKey": key,
-        "primaryEnv": text_of("primaryEnv"),
-        "emoji": text_of("emoji"),
-        "homepage": head.get("homepage").cloned().or_else(|| text_of("homepage")),
-        "always": own.get("always") == Some(&json!(true)),
-        "disabled": disabled,
-        "blockedByAllowlist": false,
-        "eligible": lacks_nothing && !disabled,
-        "requirements": wanted,
-        "missing": missing,
+        "name": skill.name,
+        "description": skill.description,
+        "source": skill.source,
+        "bundled": skill.source == Source::Bundled,
+        "filePath": skill.file,
+        "baseDir": skill.file.parent(),
+        "skillKey": skill.key,
+        "primaryEnv": skill.primary_env,
+        "emoji": skill.emoji,
+        "homepage": skill.homepage,
+        "always": skill.always,
+        "disabled": verdict.is_disabled,
+        "blockedByAllowlist": verdict.is_blocked,
+        "eligible": verdict.is_eligible(),
+        "reasons": verdict.reasons(),
+        "userInvocable": skill.by_slash,
+        "modelVisible": skill.by_model,
+        "requirements": skill.needs,
+        "missing": verdict.missing,
         "configChecks": [],
         "install": [],
     })
-}
-
-/// The lines between the two rules at the top of a skill, as names and texts.
-fn head(text: &str) -> std::collections::BTreeMap<String, String> {
-    let mut lines = text.lines();
-    let mut head = std::collections::BTreeMap::new();
-    if lines.next().map(str::trim) != Some("---") {
-        return head;
-    }
-    let mut last: Option<String> = None;
-    for line in lines.take_while(|line| line.trim() != "---") {
-        let is_inside = line.starts_with([' ', '\t', '}', ']']);
-        match (is_inside, line.split_once(':'), &last) {
-            (true, _, Some(name)) => {
-                // A value over several lines, as metadata often is.
-                if let Some(value) = head.get_mut(name) {
-                    String::push_str(value, line.trim());
-                }
-            }
-            (false, Some((name, value)), _) => {
-                let value = value.trim().trim_matches(['"', '\'']).to_owned();
-                last = Some(name.trim().to_owned());
-                head.insert(name.trim().to_owned(), value);
-            }
-            _ => {}
-        }
-    }
-    head
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_skill_says_what_it_lacks() {
-        let text = "---\nname: tides\ndescription: \"When the sea comes\"\nmetadata:\n  {\"openclaw\": {\"emoji\": \"🌊\",\n  \"requires\": {\"env\": [\"TIDE_KEY\"], \"bins\": []}}}\n---\nbody";
-        let facts = Facts {
-            config: &json!({}),
-            env: &|_| None,
-        };
-        let skill = skill(
-            Path::new("/w/skills/tides/SKILL.md"),
-            "openclaw-workspace",
-            text,
-            &facts,
-        );
-        assert_eq!(skill["name"], "tides");
-        assert_eq!(skill["emoji"], "🌊");
-        assert_eq!(skill["missing"]["env"], json!(["TIDE_KEY"]));
-        assert_eq!(skill["eligible"], false);
-        let facts = Facts {
-            config: &json!({}),
-            env: &|_| Some("x".to_owned()),
-        };
-        assert_eq!(
-            super::skill(Path::new("/w/t/SKILL.md"), "x", text, &facts)["eligible"],
-            true
-        );
-    }
 }

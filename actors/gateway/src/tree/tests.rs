@@ -117,6 +117,7 @@ ingress/http  P 5/60s  escalate  0.2s→5s (60s)  5s  5s
 keeper  P 5/60s  escalate  0s→30s (60s)  5s  5s
 notices  P 5/60s  park 60s  0s→30s (60s)  5s  5s
 cron  P 5/60s  park 60s  0.2s→30s (60s)  5s  5s
+memory  P 5/60s  park 60s  0s→30s (60s)  5s  5s
 crashes  P 5/60s  park 60s  0s→30s (60s)  5s  5s
 programs  P 5/60s  park 5s  0s→30s (60s)  5s  5s
 ";

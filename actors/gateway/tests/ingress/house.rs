@@ -293,6 +293,7 @@ impl House {
             sessions: Sessions::new(Arc::clone(&deps)),
             catalogue: Arc::new(move || Arc::clone(&catalogue)),
             toolbox: Toolbox::empty().with(Arc::new(openclaw_tool::CurrentTime::default())),
+            memory: openclaw_tool::Memory::default(),
             hub,
             accounts: StatusBoard::default(),
             assets,

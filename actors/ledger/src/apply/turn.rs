@@ -3,7 +3,7 @@
 use openclaw_protocol::key::SessionKey;
 use serde_json::Value;
 
-use super::{company, outbox, session as sessions, spend};
+use super::{audit, company, outbox, session as sessions, spend};
 use crate::codec::{self, Record};
 use crate::error::{Reject, Stop};
 use crate::key;
@@ -180,6 +180,7 @@ pub(super) fn intent(
     turn: u64,
     k: u32,
     intent: &Value,
+    entry: Option<&[u8]>,
 ) -> Result<Receipt, Stop> {
     running(tables, session, turn)?;
     let step_key = key::step(session, turn, k);
@@ -197,6 +198,9 @@ pub(super) fn intent(
     }
     let step = serde_json::json!({ "intent": intent }).to_string();
     tables.put(TableId::Step, &step_key, &codec::seal(step.as_bytes()))?;
+    if let Some(entry) = entry {
+        audit::append(tables, entry)?;
+    }
     Ok(Receipt::Done)
 }
 
@@ -206,6 +210,7 @@ pub(super) fn result(
     turn: u64,
     k: u32,
     result: Value,
+    entry: Option<&[u8]>,
 ) -> Result<Receipt, Stop> {
     running(tables, session, turn)?;
     let step_key = key::step(session, turn, k);
@@ -224,6 +229,9 @@ pub(super) fn result(
         detail: error.to_string(),
     })?;
     tables.put(TableId::Step, &step_key, &codec::seal(&step))?;
+    if let Some(entry) = entry {
+        audit::append(tables, entry)?;
+    }
     Ok(Receipt::Done)
 }
 

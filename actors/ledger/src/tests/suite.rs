@@ -1,5 +1,6 @@
 //! What every store promises.
 
+mod audit;
 mod company;
 mod custody;
 mod inbox;

@@ -127,6 +127,7 @@ impl Ledger {
         k: u32,
         intent: StepIntent,
     ) -> Result<(), LedgerError> {
+        let audit = super::audit::started(session, turn, k, &intent)?;
         let intent =
             serde_json::to_value(intent).map_err(|error| LedgerError::Encode(error.to_string()))?;
         let op = Op::StepIntent {
@@ -134,6 +135,7 @@ impl Ledger {
             turn: turn.0,
             k,
             intent,
+            audit,
         };
         self.submit(op).await.map(drop)
     }
@@ -146,11 +148,13 @@ impl Ledger {
         k: u32,
         result: Value,
     ) -> Result<(), LedgerError> {
+        let audit = super::audit::ended(session, turn, k, &result)?;
         let op = Op::StepResult {
             session: session.clone(),
             turn: turn.0,
             k,
             result,
+            audit,
         };
         self.submit(op).await.map(drop)
     }

@@ -6,6 +6,8 @@ use std::path::Component;
 use std::path::Path;
 use std::path::PathBuf;
 
+use super::index::Stamp;
+
 /// A file of notes larger than this is not read: it is something else.
 const LARGEST: u64 = 4 * 1024 * 1024;
 /// Folders under `memory/` are followed this deep.
@@ -14,7 +16,9 @@ const DEEPEST: usize = 4;
 /// Why a file was not read.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum FileError {
-    #[error("\"{0}\" is not one of the notes: use MEMORY.md or memory/<name>.md")]
+    #[error(
+        "\"{0}\" is not one of the notes: use MEMORY.md, memory/<name>.md, or a path that memory_search gave"
+    )]
     NotANote(String),
     #[error("there is no file {0}")]
     Missing(String),
@@ -25,24 +29,39 @@ pub(super) enum FileError {
 /// A file of notes.
 #[derive(Debug, Clone)]
 pub(super) struct NoteFile {
-    /// Relative to the workspace, with slashes.
+    /// Relative to the workspace, with slashes; whole where it lies elsewhere.
     pub(super) name: String,
     path: PathBuf,
 }
 
-/// All files of notes, the curated one first, then the newest name first.
-pub(super) fn all(workspace: &Path) -> Vec<NoteFile> {
+/// All files of notes: the curated one first, then the newest name first, then what lies elsewhere.
+pub(super) fn all(workspace: &Path, elsewhere: &[PathBuf]) -> Vec<NoteFile> {
     let mut files = Vec::new();
     for name in ["MEMORY.md", "memory.md"] {
         // On a file system that ignores case both are one.
-        if let (true, Ok(file)) = (files.is_empty(), find(workspace, name)) {
+        if let (true, Ok(file)) = (files.is_empty(), inside(workspace, name)) {
             files.push(file);
         }
     }
     let mut names = Vec::new();
     collect(&workspace.join("memory"), "memory", DEEPEST, &mut names);
     names.sort_unstable_by(|a, b| b.cmp(a));
-    files.extend(names.iter().filter_map(|name| find(workspace, name).ok()));
+    files.extend(names.iter().filter_map(|name| inside(workspace, name).ok()));
+    for place in elsewhere {
+        let place = workspace.join(place);
+        let whole = place.to_string_lossy().into_owned();
+        let mut names = Vec::new();
+        if place.is_dir() {
+            collect(&place, whole.trim_end_matches('/'), DEEPEST, &mut names);
+        } else if whole.ends_with(".md") {
+            names.push(whole);
+        }
+        names.sort_unstable_by(|a, b| b.cmp(a));
+        let found = names.iter().filter_map(|name| outside(&place, name).ok());
+        files.extend(found);
+    }
+    let mut seen = std::collections::HashSet::new();
+    files.retain(|file| seen.insert(file.path.clone()));
     files
 }
 
@@ -64,9 +83,24 @@ fn collect(folder: &Path, prefix: &str, depth: usize, names: &mut Vec<String>) {
     }
 }
 
-/// Finds a file of notes by name. Refuses what is not one, also behind a link that leads out of
-/// the workspace.
-pub(super) fn find(workspace: &Path, name: &str) -> Result<NoteFile, FileError> {
+/// Finds a file of notes by the name that search gives it. Refuses what is not one, also behind a link
+/// that leads out of where notes are.
+pub(super) fn find(
+    workspace: &Path,
+    elsewhere: &[PathBuf],
+    name: &str,
+) -> Result<NoteFile, FileError> {
+    let here = inside(workspace, name);
+    let is_note = !matches!(here, Err(FileError::NotANote(_)));
+    if is_note || !name.trim().ends_with(".md") {
+        return here;
+    }
+    let mut places = elsewhere.iter().map(|place| workspace.join(place));
+    let found = places.find_map(|place| outside(&place, name).ok());
+    found.map_or(here, Ok)
+}
+
+fn inside(workspace: &Path, name: &str) -> Result<NoteFile, FileError> {
     let asked = Path::new(name.trim().trim_start_matches("./"));
     let parts: Vec<&str> = asked
         .components()
@@ -84,10 +118,18 @@ pub(super) fn find(workspace: &Path, name: &str) -> Result<NoteFile, FileError> 
     if !is_note {
         return Err(FileError::NotANote(name.to_owned()));
     }
-    let name = parts.join("/");
+    under(workspace, workspace.join(asked), parts.join("/"))
+}
+
+/// A file at or under a place that somebody configured.
+fn outside(place: &Path, name: &str) -> Result<NoteFile, FileError> {
+    under(place, PathBuf::from(name.trim()), name.trim().to_owned())
+}
+
+fn under(root: &Path, path: PathBuf, name: String) -> Result<NoteFile, FileError> {
     let missing = |_| FileError::Missing(name.clone());
-    let root = workspace.canonicalize().map_err(missing)?;
-    let path = root.join(&name).canonicalize().map_err(missing)?;
+    let root = root.canonicalize().map_err(missing)?;
+    let path = path.canonicalize().map_err(missing)?;
     if !path.starts_with(&root) {
         return Err(FileError::NotANote(name));
     }
@@ -95,6 +137,20 @@ pub(super) fn find(workspace: &Path, name: &str) -> Result<NoteFile, FileError> 
 }
 
 impl NoteFile {
+    /// Whether a person or an agent chose what stands in it. It is for the owner's ears only.
+    pub(super) fn is_curated(name: &str) -> bool {
+        matches!(name, "MEMORY.md" | "memory.md")
+    }
+
+    /// How the file is now, to know a change by.
+    pub(super) fn stamp(&self) -> Option<Stamp> {
+        let about = fs::metadata(&self.path).ok()?;
+        Some(Stamp {
+            modified: about.modified().ok(),
+            len: about.len(),
+        })
+    }
+
     /// Reads the text; what isn't UTF-8 in it is replaced.
     pub(super) fn read(&self) -> Result<String, FileError> {
         let unreadable = |source| FileError::Unreadable {

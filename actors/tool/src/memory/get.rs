@@ -1,12 +1,15 @@
 //! `memory_get`: reads a file of notes, or some lines of it.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use openclaw_protocol::ToolSpec;
 use openclaw_runtime::BoxFuture;
 use serde_json::json;
 
+use super::Memory;
 use super::file;
+use super::is_shared;
 use super::note;
 use super::on_files;
 use crate::Tool;
@@ -22,11 +25,14 @@ const MOST_LINES: usize = 500;
 #[derive(Debug)]
 pub struct MemoryGet {
     spec: ToolSpec,
+    memory: Memory,
 }
 
-impl Default for MemoryGet {
-    fn default() -> Self {
+impl MemoryGet {
+    /// Reads where this memory looks for notes.
+    pub fn new(memory: Memory) -> Self {
         Self {
+            memory,
             spec: spec(
                 "memory_get",
                 "Reads MEMORY.md or a file under memory/, or some lines of it. Use it after memory_search to read around a hit.",
@@ -55,13 +61,14 @@ impl Tool for MemoryGet {
     }
 
     fn run(&self, call: ToolCall) -> BoxFuture<'static, ToolOutcome> {
-        Box::pin(on_files(move || match read(call) {
+        let elsewhere = self.memory.settings(&call.agent).extra_paths;
+        Box::pin(on_files(move || match read(call, &elsewhere) {
             Ok(outcome) | Err(outcome) => outcome,
         }))
     }
 }
 
-fn read(call: ToolCall) -> Result<ToolOutcome, ToolOutcome> {
+fn read(call: ToolCall, elsewhere: &[PathBuf]) -> Result<ToolOutcome, ToolOutcome> {
     let arguments = Arguments::new(&call.name, call.arguments)?;
     let path = arguments
         .text("path")
@@ -69,7 +76,11 @@ fn read(call: ToolCall) -> Result<ToolOutcome, ToolOutcome> {
     let from = arguments.count("from", 1, usize::MAX);
     let lines = arguments.count("lines", MOST_LINES, MOST_LINES);
     let refuse = |error: file::FileError| ToolOutcome::error(error.to_string());
-    let found = file::find(&call.workspace, &path).map_err(refuse)?;
+    let found = file::find(&call.workspace, elsewhere, &path).map_err(refuse)?;
+    if file::NoteFile::is_curated(&found.name) && is_shared(&call.session) {
+        let text = "MEMORY.md is not read where others listen; the notes of the days are";
+        return Err(ToolOutcome::error(text));
+    }
     let text = found.read().map_err(refuse)?;
     let text: Vec<&str> = text
         .lines()

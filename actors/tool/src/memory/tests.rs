@@ -6,10 +6,11 @@ use openclaw_protocol::Content;
 use serde_json::Value;
 use serde_json::json;
 
+use super::Asked;
+use super::Memory;
 use super::MemoryGet;
 use super::file;
 use super::note;
-use super::search::search;
 use crate::Caller;
 use crate::Tool;
 use crate::ToolCall;
@@ -17,6 +18,28 @@ use crate::ToolOutcome;
 
 const MORNING: &str = "2026-02-15T09:30:00[Europe/Paris]";
 const NEXT_DAY: &str = "2026-02-16T00:01:00[Europe/Paris]";
+
+mod vectors;
+
+fn asked(query: &str, most: usize) -> Asked {
+    Asked {
+        query: query.into(),
+        most,
+        min_score: None,
+        is_private: true,
+    }
+}
+
+/// What is found in a workspace that was never looked at before.
+fn search(workspace: &Path, query: &str, most: usize) -> Value {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    let memory = Memory::default();
+    let agent = "main".parse().unwrap();
+    let found = runtime.block_on(memory.search(&agent, workspace, asked(query, most)));
+    found.unwrap().to_json()
+}
 
 fn call(workspace: &Path, key: &str, arguments: Value) -> ToolCall {
     ToolCall {
@@ -114,13 +137,13 @@ fn notes_do_not_leave_the_workspace() {
         "memory/missing.md",
     ];
     for name in refused {
-        assert!(file::find(home.path(), name).is_err(), "{name}");
+        assert!(file::find(home.path(), &[], name).is_err(), "{name}");
     }
     #[cfg(unix)]
     {
         let link = home.path().join("memory/link.md");
         std::os::unix::fs::symlink(other.path().join("secret.md"), &link).unwrap();
-        assert!(file::find(home.path(), "memory/link.md").is_err());
+        assert!(file::find(home.path(), &[], "memory/link.md").is_err());
         assert_eq!(search(home.path(), "hunter2", 5)["results"], json!([]));
         let today = home.path().join("memory/2026-02-15.md");
         std::os::unix::fs::symlink(other.path().join("secret.md"), today).unwrap();
@@ -169,8 +192,8 @@ fn search_finds_by_the_words_that_matter() {
     assert_eq!(latest[0], "- 09:30 Ada likes Oolong tea", "{latest:?}");
     let hit = &search(home.path(), "zurich", 1)["results"][0];
     assert_eq!(
-        (&hit["path"], &hit["line"]),
-        (&json!("MEMORY.md"), &json!(4))
+        (&hit["path"], &hit["startLine"], &hit["endLine"]),
+        (&json!("MEMORY.md"), &json!(4), &json!(4))
     );
 }
 
@@ -186,16 +209,47 @@ async fn lines_around_a_hit_can_be_read() {
     take(home.path(), "1", "one", MORNING);
     take(home.path(), "2", "two", MORNING);
     let arguments = json!({ "path": "memory/2026-02-15.md", "from": "3", "lines": 1 });
-    let read = MemoryGet::default()
+    let read = MemoryGet::new(Memory::default())
         .run(call(home.path(), "", arguments))
         .await;
     assert_eq!(value(&read)["text"], "- 09:30 one");
-    let missing = MemoryGet::default()
+    let missing = MemoryGet::new(Memory::default())
         .run(call(home.path(), "", json!({})))
         .await;
     assert!(missing.is_error);
-    let text = MemoryGet::default()
+    let text = MemoryGet::new(Memory::default())
         .run(call(home.path(), "", json!("{\"path\":")))
         .await;
     assert!(text.is_error);
+}
+
+#[tokio::test]
+async fn what_is_curated_is_not_told_where_others_listen() {
+    let home = tempfile::tempdir().unwrap();
+    fs::write(
+        home.path().join("MEMORY.md"),
+        "- the key is under the mat\n",
+    )
+    .unwrap();
+    take(home.path(), "1", "the mat is red", MORNING);
+    let mut call = call(home.path(), "k", json!({ "query": "mat" }));
+    let tool = super::MemorySearch::new(Memory::default());
+    let private = value(&tool.run(call.clone()).await);
+    assert_eq!(private["results"].as_array().unwrap().len(), 2);
+    for group in [
+        "agent:main:telegram:group:-7",
+        "agent:main:slack:channel:c1:thread:2",
+    ] {
+        call.session = group.parse().unwrap();
+        for query in ["mat", ""] {
+            call.arguments = json!({ "query": query });
+            let shared = value(&tool.run(call.clone()).await);
+            let results = shared["results"].as_array().unwrap();
+            assert_eq!(results.len(), 1, "{group} {query}");
+            assert_eq!(results[0]["path"], "memory/2026-02-15.md");
+        }
+        call.arguments = json!({ "path": "MEMORY.md" });
+        let read = MemoryGet::new(Memory::default()).run(call.clone()).await;
+        assert!(read.is_error);
+    }
 }

@@ -27,6 +27,7 @@ impl Running {
             paths: home.paths.clone(),
             env: Environment::default(),
             current: sender,
+            ledger: openclaw_ledger::Ledger::memory(),
             on_change: Arc::new(|_| {}),
         };
         let directory = Directory::new();

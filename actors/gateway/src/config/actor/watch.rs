@@ -94,7 +94,7 @@ impl FileWatch {
 }
 
 /// Reading a file is no change; closing it after writing is.
-fn is_change(kind: EventKind) -> bool {
+pub(crate) fn is_change(kind: EventKind) -> bool {
     match kind {
         EventKind::Access(AccessKind::Close(AccessMode::Write)) => true,
         EventKind::Access(_) => false,
