@@ -27,7 +27,7 @@ enum AuditCommand {
     /// Show what was done, newest first: tools, approvals, changes of configuration and pairing.
     List {
         /// Not more than this.
-        #[arg(long, value_name = "n", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1000))]
+        #[arg(long, value_name = "n", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=500))]
         limit: u32,
         /// Only entries before this number.
         #[arg(long, value_name = "n")]
@@ -53,7 +53,8 @@ pub(crate) async fn run(args: &AuditArgs, shell: &Shell) -> CommandResult {
             kind,
             remote,
         } => {
-            let mut params = json!({ "limit": limit, "before": before, "kind": kind });
+            let mut params =
+                json!({ "limit": limit, "cursor": before.map(|n| n.to_string()), "kind": kind });
             if let Some(params) = params.as_object_mut() {
                 params.retain(|_, value| !value.is_null());
             }

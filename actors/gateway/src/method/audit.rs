@@ -4,6 +4,7 @@
 use openclaw_ledger::AuditEntry;
 use openclaw_ledger::AuditFilter;
 use openclaw_ledger::audit_hash;
+use openclaw_protocol::AgentId;
 use openclaw_protocol::ErrorShape;
 use openclaw_runtime::BoxFuture;
 use serde_json::Value;
@@ -109,18 +110,47 @@ fn ready(answer: Answer) -> BoxFuture<'static, Answer> {
 
 pub(super) fn list(call: Call) -> Outcome {
     Outcome::later(async move {
-        let limit = call.number("limit").unwrap_or(USUAL);
-        let filter = AuditFilter {
-            kind: call.text("kind").map(str::to_owned),
-            before: call.number("before"),
-            limit: usize::try_from(limit).unwrap_or(usize::MAX),
-        };
+        let filter = filter(&call)?;
+        let limit = filter.limit;
         let ledger = call.services.ledger.clone();
         let reading = tokio::task::spawn_blocking(move || ledger.audit_list(&filter));
         let rows = reading
             .await
             .map_err(|error| ErrorShape::unavailable(error.to_string()))?;
-        Ok(json!({ "entries": rows }))
+        let next = rows.last().filter(|row| rows.len() == limit && row.n > 1);
+        let next = next.map(|row| row.n.to_string());
+        let mut shown = json!({ "entries": rows });
+        if let (Some(shown), Some(next)) = (shown.as_object_mut(), next) {
+            shown.insert("nextCursor".to_owned(), json!(next));
+        }
+        Ok(shown)
+    })
+}
+
+/// Which entries a call asks for; some words of other gateways mean ours.
+fn filter(call: &Call) -> Result<AuditFilter, ErrorShape> {
+    let text = |name: &str| call.text(name).map(str::to_owned);
+    let moment = |name: &str| call.params.get(name).and_then(Value::as_i64);
+    let cursor = call.text("cursor").map(str::parse).transpose();
+    let agent = call.text("agentId").map(AgentId::parse).transpose();
+    let kind = text("kind").map(|kind| match kind.as_str() {
+        "tool_action" => "tool".to_owned(),
+        _ => kind,
+    });
+    let outcome = text("status").map(|status| match status.as_str() {
+        "succeeded" => "done".to_owned(),
+        "blocked" => "refused".to_owned(),
+        _ => status,
+    });
+    Ok(AuditFilter {
+        kind,
+        outcome,
+        session: text("sessionKey"),
+        agent: agent.map_err(run::invalid)?,
+        after_ms: moment("after"),
+        before_ms: moment("before"),
+        cursor: cursor.map_err(|_| ErrorShape::invalid("cursor is the number of an entry"))?,
+        limit: usize::try_from(call.number("limit").unwrap_or(USUAL)).unwrap_or(usize::MAX),
     })
 }
 

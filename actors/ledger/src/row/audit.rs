@@ -1,5 +1,6 @@
 //! Who did what, in a chain: each entry carries a hash over itself and the one before.
 
+use openclaw_protocol::{AgentId, SessionKey};
 use serde::{Deserialize, Serialize};
 
 /// Something that shall be written into the chain. Holds names and hashes, no secret and no message's text.
@@ -35,13 +36,41 @@ pub struct AuditRow {
     pub hash: String,
 }
 
-/// Which entries are asked for, newest first.
+/// Which entries are asked for, newest first. What is `None` narrows nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct AuditFilter {
     pub kind: Option<String>,
-    /// Only older ones than this.
-    pub before: Option<u64>,
+    pub outcome: Option<String>,
+    /// Only what this session did.
+    pub session: Option<String>,
+    /// Only what sessions of this agent did.
+    pub agent: Option<AgentId>,
+    /// Only from this moment on.
+    pub after_ms: Option<i64>,
+    /// Only until this moment.
+    pub before_ms: Option<i64>,
+    /// Only entries with a lower number.
+    pub cursor: Option<u64>,
     pub limit: usize,
+}
+
+impl AuditFilter {
+    /// Whether an entry is among those asked for.
+    pub(crate) fn lets(&self, entry: &AuditEntry) -> bool {
+        let is = |asked: &Option<String>, has: Option<&str>| {
+            asked.as_deref().is_none_or(|asked| has == Some(asked))
+        };
+        let is_of = |agent: &AgentId| {
+            let session = SessionKey::parse(&entry.actor);
+            session.is_ok_and(|session| session.agent() == *agent)
+        };
+        is(&self.kind, Some(&entry.kind))
+            && is(&self.outcome, entry.outcome.as_deref())
+            && is(&self.session, Some(&entry.actor))
+            && self.agent.as_ref().is_none_or(is_of)
+            && self.after_ms.is_none_or(|after| entry.at_ms >= after)
+            && self.before_ms.is_none_or(|before| entry.at_ms <= before)
+    }
 }
 
 /// What a look over the whole chain found.

@@ -33,7 +33,7 @@ impl Ledger {
             filter.limit
         };
         let mut until = filter
-            .before
+            .cursor
             .map_or(vec![0xff], |n| n.to_be_bytes().to_vec());
         let mut rows = Vec::new();
         let looked = self.store.look(&mut |view| {
@@ -45,14 +45,7 @@ impl Ledger {
                 if let Some(value) = view.get(TableId::Audit, &last)? {
                     let n = key::last_number(&last).unwrap_or_default();
                     match decoded(n, &value) {
-                        Ok(row)
-                            if filter
-                                .kind
-                                .as_ref()
-                                .is_none_or(|kind| *kind == row.entry.kind) =>
-                        {
-                            rows.push(row);
-                        }
+                        Ok(row) if filter.lets(&row.entry) => rows.push(row),
                         Ok(_) => {}
                         Err(error) => tracing::warn!(n, %error, "an audit entry was left out"),
                     }

@@ -46,6 +46,26 @@ async fn a_step_and_its_entry_are_one_write(ledger: &Ledger) {
     assert_eq!(told, [(2, "exec", "failed"), (1, "exec", "started")]);
     assert_eq!(rows[1].entry.arguments, Some(audit_hash(&arguments)));
     assert_eq!(rows[1].entry.actor, key.to_string());
+    let of = |filter: AuditFilter| ledger.audit_list(&filter).len();
+    let failed = AuditFilter {
+        outcome: Some("failed".into()),
+        agent: Some(key.agent()),
+        session: Some(key.to_string()),
+        after_ms: Some(rows[0].entry.at_ms),
+        ..AuditFilter::default()
+    };
+    assert_eq!(of(failed.clone()), 1);
+    let other = AuditFilter {
+        agent: Some("other".parse().unwrap()),
+        ..failed.clone()
+    };
+    assert_eq!(of(other), 0);
+    let earlier = AuditFilter {
+        before_ms: Some(rows[1].entry.at_ms - 1),
+        after_ms: None,
+        ..failed
+    };
+    assert_eq!(of(earlier), 0);
     let text = serde_json::to_string(&rows).unwrap();
     assert!(
         !text.contains("hunter2") && !text.contains("shadow"),
@@ -73,9 +93,10 @@ async fn entries_are_listed_newest_first_and_prove_themselves(ledger: &Ledger) {
     };
     assert_eq!(numbers(newest.clone()), [6, 5]);
     let before = AuditFilter {
-        before: Some(5),
+        cursor: Some(5),
         kind: Some("pairing".into()),
         limit: 9,
+        ..AuditFilter::default()
     };
     assert_eq!(numbers(before), [4, 2]);
     let check = ledger.audit_verify().unwrap();
