@@ -12,6 +12,7 @@ mod library;
 mod note;
 mod rank;
 mod room;
+mod rooms;
 mod search;
 mod vector;
 mod words;

@@ -4,15 +4,11 @@
 //! whether they changed. Nothing waits for vectors but whoever makes them: what has none yet is found
 //! by its words.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::PoisonError;
 use std::time::Duration;
-use std::time::Instant;
 
 use openclaw_protocol::AgentId;
 use openclaw_runtime::BoxFuture;
@@ -21,8 +17,8 @@ use serde_json::json;
 
 use super::cut::Chunking;
 use super::rank::Ranking;
-use super::room::Room;
 use super::room::RoomState;
+use super::rooms::Rooms;
 use super::words;
 
 /// A question's vector is not waited for longer: words answer meanwhile.
@@ -121,11 +117,9 @@ pub struct Memory {
 }
 
 struct Inner {
-    /// Where vectors are kept; nowhere in tests of words.
-    folder: Option<PathBuf>,
     settings: SettingsNow,
     vectors: Arc<dyn Vectors>,
-    rooms: Mutex<HashMap<AgentId, (Arc<Room>, Instant)>>,
+    rooms: Rooms,
 }
 
 /// What is looked for.
@@ -197,10 +191,9 @@ impl Memory {
     fn with(folder: Option<PathBuf>, settings: SettingsNow, vectors: Arc<dyn Vectors>) -> Self {
         Self {
             inner: Arc::new(Inner {
-                folder,
                 settings,
                 vectors,
-                rooms: Mutex::default(),
+                rooms: Rooms::new(folder),
             }),
         }
     }
@@ -227,13 +220,13 @@ impl Memory {
         if !settings.is_enabled {
             return Err(MemoryError::Off);
         }
-        let room = self.room(agent, workspace);
+        let room = self.inner.rooms.ask(agent, workspace);
         let terms = words::terms(&asked.query);
         if terms.is_empty() {
             return blocking(move || room.latest(&settings, &asked)).await;
         }
         let model = self.inner.vectors.model(agent).ok();
-        let model = model.filter(|_| settings.ranking.hybrid && self.inner.folder.is_some());
+        let model = model.filter(|_| settings.ranking.hybrid && self.inner.rooms.folder.is_some());
         let question = async {
             let model = model?;
             let texts = vec![asked.query.clone()];
@@ -262,7 +255,7 @@ impl Memory {
     pub fn refresh(&self, agent: &AgentId, workspace: &Path, force: bool) {
         let settings = self.settings(agent);
         if settings.is_enabled {
-            let room = self.room(agent, workspace);
+            let room = self.inner.rooms.enter(agent, workspace);
             if force {
                 room.forget();
             }
@@ -281,8 +274,8 @@ impl Memory {
             .vectors
             .model(agent)
             .map_err(MemoryError::Vectors)?;
-        let room = self.room(agent, workspace);
-        let _one = room.embedding.lock().await;
+        let room = self.inner.rooms.enter(agent, workspace);
+        let one = room.embedding.lock().await;
         let (mut done, mut saved) = (0, 0);
         let outcome = loop {
             let missing = {
@@ -322,13 +315,15 @@ impl Memory {
         };
         let kept = room.clone();
         blocking(move || kept.save()).await?;
+        drop(one);
+        self.inner.rooms.leave(agent, room);
         outcome.map_err(MemoryError::Vectors)
     }
 
     /// What an agent's memory holds. Blocks: not for a worker.
     pub fn status(&self, agent: &AgentId, workspace: &Path) -> Value {
         let settings = self.settings(agent);
-        let room = self.room(agent, workspace);
+        let room = self.inner.rooms.enter(agent, workspace);
         let model = self.inner.vectors.model(agent);
         let state = if settings.is_enabled {
             room.refresh(&settings);
@@ -336,13 +331,15 @@ impl Memory {
         } else {
             RoomState::default()
         };
+        let file = room.file().map(Path::to_owned);
+        self.inner.rooms.leave(agent, room);
         json!({
             "agentId": agent, "enabled": settings.is_enabled, "workspaceDir": workspace,
             "extraPaths": settings.extra_paths, "files": state.files, "chunks": state.chunks,
             "unreadable": state.unreadable,
             "search": if settings.ranking.hybrid && model.is_ok() { "hybrid" } else { "words" },
             "vectors": {
-                "model": model.as_ref().ok(), "error": model.as_ref().err(), "path": room.file(),
+                "model": model.as_ref().ok(), "error": model.as_ref().err(), "path": file,
                 "stored": state.stored, "missing": state.missing,
             },
         })
@@ -359,44 +356,9 @@ impl Memory {
         Ok(made.first().map_or(0, Vec::len))
     }
 
-    /// Gives the indexes back that nobody asked for so long.
+    /// Gives the indexes back that nobody searched for so long.
     pub fn forget_idle(&self, idle: Duration) {
-        let mut rooms = self
-            .inner
-            .rooms
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        rooms.retain(|_, (_, used)| used.elapsed() < idle);
-    }
-
-    /// Whether some index is held.
-    pub fn is_idle(&self) -> bool {
-        let rooms = self
-            .inner
-            .rooms
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        rooms.is_empty()
-    }
-
-    fn room(&self, agent: &AgentId, workspace: &Path) -> Arc<Room> {
-        let mut rooms = self
-            .inner
-            .rooms
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let now = Instant::now();
-        if let Some((room, used)) = rooms.get_mut(agent)
-            && room.workspace == workspace
-        {
-            *used = now;
-            return room.clone();
-        }
-        let file = self.inner.folder.as_ref();
-        let file = file.map(|folder| folder.join(format!("{agent}.vectors")));
-        let room = Arc::new(Room::new(workspace, file));
-        rooms.insert(agent.clone(), (room.clone(), now));
-        room
+        self.inner.rooms.forget_idle(idle);
     }
 }
 
@@ -414,7 +376,7 @@ impl Default for Memory {
 impl fmt::Debug for Memory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Memory")
-            .field("folder", &self.inner.folder)
+            .field("folder", &self.inner.rooms.folder)
             .finish_non_exhaustive()
     }
 }
