@@ -10,7 +10,7 @@ use std::time::Duration;
 use openclaw_protocol::{AgentId, Content, SessionKey};
 use openclaw_runtime::{Directory, Root};
 use openclaw_support::gateway::{Home, wait_until};
-use openclaw_tool::exec::{Exec, ExecRules, Launch, Process, Programs, base_environment};
+use openclaw_tool::exec::{Exec, ExecRules, Launch, Process, Programs, Secrets, base_environment};
 use openclaw_tool::{Tool, ToolCall, ToolOutcome};
 use serde_json::{Value, json};
 
@@ -45,10 +45,16 @@ async fn house(dir: &Path) -> House {
         notify: false,
     };
     let gate = |_: &Launch| Ok(());
+    let secrets = |_: &AgentId, _: &Path| Secrets::default();
     House {
         dir: dir.to_owned(),
         _root: Root::start(Directory::new(), "gateway", vec![owner]).await,
-        exec: Exec::new(programs.clone(), Arc::new(gate), Arc::new(rules)),
+        exec: Exec::new(
+            programs.clone(),
+            Arc::new(gate),
+            Arc::new(rules),
+            Arc::new(secrets),
+        ),
         process: Process::new(programs),
     }
 }

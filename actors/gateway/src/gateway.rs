@@ -33,6 +33,7 @@ use crate::paths::Paths;
 use crate::programs;
 use crate::services::{CatalogueNow, LogFile, Parts, Phase, Services, now_ms};
 use crate::skills;
+use crate::skills::SkillShelf;
 use crate::state_file::StateFile;
 
 /// How often a start on a full disk looks for room.
@@ -267,7 +268,7 @@ pub(crate) fn assemble(options: &BootOptions, loaded: Arc<LoadedConfig>, ledger:
     });
     let sandboxes = Sandboxes::new(paths.state_dir.join("sandboxes"), Bubblewrap::find());
     let gate = ExecGate::new(desk.clone(), Some(&paths.home), sandboxes);
-    let skills = skills::open(&paths, in_force.clone());
+    let shelf = Arc::new(SkillShelf::new(&paths, in_force.clone()));
     let (catalogue_of, catalogue_now) = (models.clone(), models.clone());
     let catalogue_now: CatalogueNow = Arc::new(move || catalogue_now.now());
     let (memory, payers) = memory::open(&paths, config_now.clone(), catalogue_now.clone());
@@ -277,6 +278,7 @@ pub(crate) fn assemble(options: &BootOptions, loaded: Arc<LoadedConfig>, ledger:
             running.clone(),
             Arc::new(gate),
             programs::exec_rules(in_force.clone()),
+            skills::secrets(shelf.clone()),
         )))
         .with(Arc::new(Process::new(running.clone())));
     for tool in file::tools(&programs::file_rules(in_force.clone(), &paths)) {
@@ -300,7 +302,7 @@ pub(crate) fn assemble(options: &BootOptions, loaded: Arc<LoadedConfig>, ledger:
         desk,
         shared: Shared::new()
             .idle_after(idle(&options.environment))
-            .skills(skills),
+            .skills(shelf.clone()),
     });
     let _first = payers.set(Arc::downgrade(&sessions));
     let intake = Intake::new(ledger.clone(), directory.clone());
@@ -329,6 +331,7 @@ pub(crate) fn assemble(options: &BootOptions, loaded: Arc<LoadedConfig>, ledger:
         sessions: Sessions::new(sessions.clone()),
         catalogue: catalogue_now,
         toolbox,
+        skills: shelf,
         memory,
         assets: options.assets,
         version: options.version.to_owned(),

@@ -31,7 +31,9 @@ pub(crate) fn file_rules(in_force: InForce, paths: &Paths) -> RulesNow {
         workspace_only: in_force.borrow().config.is_workspace_only(agent),
         home: home.clone(),
         closed: vec![state.clone(), config_file.clone()],
-        readable: ["skills", "media"].map(|name| state.join(name)).to_vec(),
+        readable: ["skills", "bundled-skills", "media"]
+            .map(|name| state.join(name))
+            .to_vec(),
     })
 }
 

@@ -21,6 +21,7 @@ use openclaw_provider::quota::QuotaDesk;
 use openclaw_runtime::Directory;
 use openclaw_session::Intake;
 use openclaw_session::Sessions;
+use openclaw_session::skill::Skills;
 use openclaw_tool::Memory;
 use openclaw_tool::Toolbox;
 use tokio::sync::watch;
@@ -91,6 +92,8 @@ pub struct Parts {
     pub catalogue: CatalogueNow,
     /// What agents can do.
     pub toolbox: Toolbox,
+    /// What agents know how to do.
+    pub skills: Arc<dyn Skills>,
     /// The agents' notes.
     pub memory: Memory,
     /// Who hears what.
@@ -127,6 +130,8 @@ pub struct Services {
     pub catalogue: CatalogueNow,
     /// What agents can do.
     pub toolbox: Toolbox,
+    /// What agents know how to do.
+    pub skills: Arc<dyn Skills>,
     /// The agents' notes.
     pub memory: Memory,
     /// Who hears what.
@@ -206,6 +211,7 @@ impl Services {
             sessions: parts.sessions,
             catalogue: parts.catalogue,
             toolbox: parts.toolbox,
+            skills: parts.skills,
             memory: parts.memory,
             hub: parts.hub,
             accounts: parts.accounts,

@@ -1,85 +1,131 @@
 //! The skills of the agents as they are now: what lies in their places, judged by the configuration and this machine.
 //!
-//! Looked through again when a skill's file or the configuration changes; until then the same skills are told in the
-//! same words. A program that is installed meanwhile counts from the next such change on.
+//! Read at an agent's first turn, and again when a skill's file or the configuration changes; until then a turn is handed
+//! the same snapshot. A program that is installed meanwhile counts from the next such change on.
 
 use std::collections::HashMap;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::Mutex;
+use std::sync::MutexGuard;
 use std::sync::PoisonError;
+use std::time::Duration;
+use std::time::Instant;
 
 use openclaw_protocol::AgentId;
-use openclaw_session::SkillsOf;
 use openclaw_session::skill;
 use openclaw_session::skill::Facts;
 use openclaw_session::skill::Places;
 use openclaw_session::skill::Skill;
+use openclaw_session::skill::Skills;
+use openclaw_session::skill::Snapshot;
 use openclaw_session::skill::Stamp;
 use openclaw_session::skill::Verdict;
+use openclaw_tool::exec::Secrets;
+use openclaw_tool::exec::SecretsOf;
 use serde_json::Value;
 use tokio::sync::watch;
 
 use crate::config::LoadedConfig;
 use crate::paths::Paths;
 
-/// What agents can use, for whoever makes their prompts.
-pub(crate) fn open(paths: &Paths, config: watch::Receiver<Arc<LoadedConfig>>) -> SkillsOf {
-    let shelf = Shelf {
-        paths: paths.clone(),
-        config,
-        held: Mutex::default(),
-    };
-    Arc::new(move |agent: &AgentId, workspace: &Path| shelf.usable(agent, workspace))
-}
+/// The files are looked at no more often than this: a person who changes one and then asks takes longer, and turns that
+/// follow each other pay nothing.
+const LOOK_EACH: Duration = Duration::from_secs(2);
 
 /// The skills of all agents.
-struct Shelf {
+pub(crate) struct SkillShelf {
     paths: Paths,
     config: watch::Receiver<Arc<LoadedConfig>>,
     held: Mutex<HashMap<AgentId, Held>>,
+    look_each: Duration,
 }
 
 struct Held {
     loaded: Arc<LoadedConfig>,
-    places: Places,
+    workspace: PathBuf,
     stamp: Stamp,
-    usable: Arc<[Skill]>,
+    looked: Instant,
+    snapshot: Arc<Snapshot>,
 }
 
-impl Shelf {
-    /// What an agent can use now. Reads files: not for a worker.
-    fn usable(&self, agent: &AgentId, workspace: &Path) -> Arc<[Skill]> {
+impl Held {
+    fn is_of(&self, loaded: &Arc<LoadedConfig>, workspace: &Path) -> bool {
+        Arc::ptr_eq(&self.loaded, loaded) && self.workspace == workspace
+    }
+}
+
+impl SkillShelf {
+    /// Reads nothing yet.
+    pub(crate) fn new(paths: &Paths, config: watch::Receiver<Arc<LoadedConfig>>) -> Self {
+        Self {
+            paths: paths.clone(),
+            config,
+            held: Mutex::default(),
+            look_each: LOOK_EACH,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<AgentId, Held>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What the skills that an agent can use have set for programs.
+pub(crate) fn secrets(shelf: Arc<SkillShelf>) -> SecretsOf {
+    Arc::new(move |agent: &AgentId, workspace: &Path| {
+        let usable = shelf.now(agent, workspace);
+        let loaded = shelf.config.borrow().clone();
+        let facts = Facts {
+            config: loaded.config.tree.value(),
+            env: &|_| None,
+            allowed: None,
+        };
+        let skills = usable.skills().iter();
+        Secrets::new(skills.flat_map(|skill| facts.variables(skill)))
+    })
+}
+
+impl Skills for SkillShelf {
+    fn now(&self, agent: &AgentId, workspace: &Path) -> Arc<Snapshot> {
         let loaded = self.config.borrow().clone();
+        let known = |held: &&mut Held| held.is_of(&loaded, workspace);
+        if let Some(held) = self.lock().get_mut(agent).filter(|held| known(held))
+            && held.looked.elapsed() < self.look_each
+        {
+            return held.snapshot.clone();
+        }
         let places = places(&self.paths, &loaded, Some(workspace));
         let stamp = skill::stamp(&places);
+        if let Some(held) = self.lock().get_mut(agent).filter(|held| known(held))
+            && held.stamp == stamp
         {
-            let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(held) = held.get(agent)
-                && Arc::ptr_eq(&held.loaded, &loaded)
-                && held.places == places
-                && held.stamp == stamp
-            {
-                return held.usable.clone();
-            }
+            held.looked = Instant::now();
+            return held.snapshot.clone();
         }
-        let judged = judged(&places, &loaded, agent);
-        let usable: Arc<[Skill]> = judged
+        let usable = judged(&places, &loaded, agent)
             .into_iter()
             .filter(|(_, verdict)| verdict.is_eligible())
             .map(|(skill, _)| skill)
             .collect();
+        let snapshot = Arc::new(Snapshot::new(usable));
         let held = Held {
             loaded,
+            workspace: workspace.to_owned(),
             // What the gateway brings may just have been unpacked.
             stamp: skill::stamp(&places),
-            places,
-            usable: usable.clone(),
+            looked: Instant::now(),
+            snapshot: snapshot.clone(),
         };
-        let mut all = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        all.insert(agent.clone(), held);
-        usable
+        self.lock().insert(agent.clone(), held);
+        snapshot
+    }
+
+    fn is_followed(&self) -> bool {
+        let loaded = self.config.borrow();
+        let watch = loaded.config.tree.value().pointer("/skills/load/watch");
+        watch != Some(&Value::Bool(false))
     }
 }
 
@@ -137,3 +183,6 @@ fn allowed(config: &Value, agent: &AgentId) -> Option<Vec<String>> {
             .collect(),
     )
 }
+
+#[cfg(test)]
+mod tests;

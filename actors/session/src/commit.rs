@@ -101,6 +101,9 @@ pub(crate) async fn commit(deps: Arc<Deps>, slot: Slot, ending: Ending) -> Resul
             scribe.switch(&chosen.model, &chosen.api);
         }
         conversation.model = Some(chosen.model.clone());
+        if let Next::Ask { skills, .. } = &prepared.next {
+            conversation.skills = Some(skills.clone());
+        }
         added.push((*prepared.user).clone());
         added.extend(said.iter().cloned());
         for message in &added {

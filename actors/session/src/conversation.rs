@@ -21,6 +21,7 @@ use crate::deps::Folders;
 use crate::entry;
 use crate::entry::Entry;
 use crate::files::import;
+use crate::skill::Snapshot;
 use crate::transcript::Scribe;
 
 /// Transcripts longer than this are read on a blocking thread.
@@ -44,6 +45,8 @@ pub(crate) struct Conversation {
     pub(crate) since: Option<u64>,
     /// So many of the messages have had old results shortened.
     pub(crate) pruned: usize,
+    /// The skills that its last turn was told of.
+    pub(crate) skills: Option<Arc<Snapshot>>,
     /// The entry of an earlier session under the same key, when this one begins with the next turn.
     pub(crate) previous: Option<Entry>,
     /// Whether the entry is in the ledger.
@@ -61,6 +64,7 @@ impl Conversation {
             model: None,
             since: None,
             pruned: 0,
+            skills: None,
             previous,
             is_stored: false,
         }
@@ -128,6 +132,7 @@ pub(crate) async fn load(deps: &Deps, key: &SessionKey) -> Result<Conversation, 
         model: context.model,
         since: context.since,
         pruned: 0,
+        skills: None,
         previous: None,
         is_stored: true,
     })

@@ -1,7 +1,6 @@
 //! What sessions need from the house, given once at the start.
 
 use std::collections::HashMap;
-use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -25,7 +24,8 @@ use crate::files::import::Foreign;
 use crate::models::Models;
 use crate::prompt::Prompts;
 use crate::sessions::shelf::Shelf;
-use crate::skill::Skill;
+use crate::skill::NoSkills;
+use crate::skill::Skills;
 use crate::turns::Turns;
 
 /// A session that nobody speaks to for so long gives its memory back.
@@ -53,9 +53,6 @@ pub struct Deps {
 /// Where an agent's workspace is: its id, whether it is the default agent, the configured path.
 pub type WorkspaceOf = Arc<dyn Fn(&AgentId, bool, Option<&str>) -> PathBuf + Send + Sync>;
 
-/// The skills that an agent can use now: its id and its workspace. Reads files.
-pub type SkillsOf = Arc<dyn Fn(&AgentId, &Path) -> Arc<[Skill]> + Send + Sync>;
-
 /// Where agents' things are on disk.
 #[derive(Clone)]
 pub struct Folders {
@@ -71,7 +68,7 @@ pub struct Shared {
     pub(crate) runs: Runs,
     pub(crate) foreign: Foreign,
     pub(crate) shelf: Shelf,
-    pub(crate) skills: SkillsOf,
+    pub(crate) skills: Arc<dyn Skills>,
     pub(crate) idle: Duration,
 }
 
@@ -144,14 +141,14 @@ impl Shared {
             runs: Runs::default(),
             foreign: Foreign::default(),
             shelf: Shelf::default(),
-            skills: Arc::new(|_, _| Arc::default()),
+            skills: Arc::new(NoSkills),
             idle: IDLE,
         }
     }
 
     /// With skills.
     #[must_use]
-    pub fn skills(mut self, skills: SkillsOf) -> Self {
+    pub fn skills(mut self, skills: Arc<dyn Skills>) -> Self {
         self.skills = skills;
         self
     }

@@ -67,7 +67,6 @@ pub use deps::Deps;
 pub use deps::Folders;
 pub use deps::IDLE;
 pub use deps::Shared;
-pub use deps::SkillsOf;
 pub use event::Events;
 pub use event::SessionEvent;
 pub use event::What;

@@ -55,6 +55,7 @@ use crate::reset;
 use crate::send;
 use crate::shown;
 use crate::skill;
+use crate::skill::Snapshot;
 use crate::status;
 use crate::workspace;
 
@@ -101,7 +102,12 @@ pub(crate) struct Prepared {
 #[derive(Debug)]
 pub(crate) enum Next {
     /// Ask the model.
-    Ask { system: Arc<str>, tools: Tools },
+    Ask {
+        system: Arc<str>,
+        tools: Tools,
+        /// What the prompt tells of; the conversation keeps it.
+        skills: Arc<Snapshot>,
+    },
     /// Sum the conversation up, and say so.
     Compact { instructions: Option<String> },
     /// The gateway answers.
@@ -179,7 +185,7 @@ pub(crate) async fn prepare(
     let conversation = fresh.as_ref().unwrap_or(&current);
 
     if let (None, Some(agent)) = (&command, &agent)
-        && let Some(told) = called(&deps, agent, &inbound.text).await
+        && let Some(told) = called(&deps, agent, conversation, &inbound.text).await
     {
         inbound.text = told;
     }
@@ -257,12 +263,22 @@ pub(crate) async fn prepare(
             prepared.history = pruned(&slot, messages, settings, window, now_ms).await;
         }
     }
+    let kept = conversation.skills.clone();
     prepared.next = match (command, choice) {
         (Some(Command::Compact { instructions }), Ok(_)) => Next::Compact { instructions },
         (Some(Command::Context(form)), Ok(chosen)) => {
-            let asked = ask(&deps, &agent, &row, &inbound, &prepared, zone_name(&zone)).await;
+            let asked = ask(
+                &deps,
+                &agent,
+                &row,
+                &inbound,
+                &prepared,
+                kept,
+                zone_name(&zone),
+            )
+            .await;
             match asked {
-                Next::Ask { system, tools } => Next::Answer(report::report(
+                Next::Ask { system, tools, .. } => Next::Answer(report::report(
                     form,
                     &report::Facts {
                         model: chosen.model.to_string(),
@@ -344,7 +360,18 @@ pub(crate) async fn prepare(
                 .unwrap_or_else(|| prepared.chosen.model.clone());
             Next::Refuse(notice::model_error(&wanted, &error))
         }
-        (None, Ok(_)) => ask(&deps, &agent, &row, &inbound, &prepared, zone_name(&zone)).await,
+        (None, Ok(_)) => {
+            ask(
+                &deps,
+                &agent,
+                &row,
+                &inbound,
+                &prepared,
+                kept,
+                zone_name(&zone),
+            )
+            .await
+        }
     };
     if let Next::Ask { tools, .. } = &prepared.next {
         prepared.may_note = fresh.is_none() && notes::may_be_taken(stored.as_ref(), tools);
@@ -396,14 +423,21 @@ async fn pruned(
 }
 
 /// What the model is told where a message calls a skill by its name.
-async fn called(deps: &Arc<Deps>, agent: &ResolvedAgent, text: &str) -> Option<String> {
+async fn called(
+    deps: &Arc<Deps>,
+    agent: &ResolvedAgent,
+    conversation: &Conversation,
+    text: &str,
+) -> Option<String> {
     if !text.trim_start().starts_with('/') {
         return None;
     }
     let workspace = deps.workspace_of(agent);
     let (deps, agent, text) = (deps.clone(), agent.id.clone(), text.to_owned());
+    let kept = conversation.skills.clone();
     let looking = tokio::task::spawn_blocking(move || {
-        skill::invoked(&text, &(deps.shared.skills)(&agent, &workspace))
+        let skills = skill::of_conversation(&*deps.shared.skills, kept, &agent, &workspace);
+        skill::invoked(&text, skills.skills())
     });
     looking.await.ok().flatten()
 }
@@ -415,6 +449,7 @@ async fn ask(
     row: &InboxRow,
     inbound: &openclaw_protocol::Inbound,
     prepared: &Prepared,
+    kept: Option<Arc<Snapshot>>,
     zone: String,
 ) -> Next {
     let cwd = &prepared.cwd;
@@ -432,25 +467,30 @@ async fn ask(
         let (deps, agent, cwd, tools) = (deps.clone(), agent.clone(), cwd.clone(), tools.clone());
         move || {
             workspace::seed(&cwd, agent.defaults.skip_bootstrap)?;
-            let skills = skill::list(&(deps.shared.skills)(&agent.id, &cwd));
+            let skills = skill::of_conversation(&*deps.shared.skills, kept, &agent.id, &cwd);
             let name = agent.identity.name.as_deref().or(agent.name.as_deref());
-            Ok::<_, std::io::Error>(deps.shared.prompts.get(&Ask {
+            // Who can read no file can follow none.
+            let can_read = tools
+                .iter()
+                .any(|tool| ["read", "exec"].contains(&&*tool.name));
+            let system = deps.shared.prompts.get(&Ask {
                 agent: &agent.id,
                 name,
                 theme: agent.identity.theme.as_deref(),
                 workspace: &cwd,
                 max_chars: agent.defaults.bootstrap_max_chars,
                 tools: &tools,
-                skills: &skills,
+                skills: if can_read { skills.told() } else { "" },
                 is_private,
                 mode,
                 zone: &zone,
-            }))
+            });
+            Ok::<_, std::io::Error>((system, skills))
         }
     };
     // The disk may be slow: its work belongs on a blocking thread.
-    let system = match tokio::task::spawn_blocking(job).await {
-        Ok(Ok(system)) => system,
+    let (system, skills) = match tokio::task::spawn_blocking(job).await {
+        Ok(Ok(made)) => made,
         Ok(Err(error)) => {
             return Next::Refuse(notice::no_workspace(&cwd.display().to_string(), &error));
         }
@@ -461,7 +501,11 @@ async fn ask(
         Some(extra) if !extra.trim().is_empty() => format!("{system}\n{extra}\n").into(),
         _ => system,
     };
-    Next::Ask { system, tools }
+    Next::Ask {
+        system,
+        tools,
+        skills,
+    }
 }
 
 /// Marks a message that the gateway handled itself, so that no model sees it.

@@ -8,7 +8,9 @@ mod gate;
 mod head;
 mod place;
 mod prompt;
+mod snapshot;
 
+use std::path::Path;
 use std::path::PathBuf;
 
 use serde::Serialize;
@@ -21,7 +23,10 @@ pub use self::place::Stamp;
 pub use self::place::discover;
 pub use self::place::stamp;
 pub use self::prompt::invoked;
-pub(crate) use self::prompt::list;
+pub use self::snapshot::NoSkills;
+pub use self::snapshot::Skills;
+pub use self::snapshot::Snapshot;
+pub(crate) use self::snapshot::of_conversation;
 
 /// Where a skill lies; what comes earlier here goes before what comes later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -60,4 +65,16 @@ pub struct Skill {
     pub by_slash: bool,
     /// Whether a model is told of it.
     pub by_model: bool,
+}
+
+impl Skill {
+    /// Reads the head of a `SKILL.md`; none where it doesn't say what the skill is for.
+    pub fn read(file: &Path, source: Source, text: &str) -> Option<Self> {
+        head::read(file, source, text)
+    }
+
+    /// Its name as it can be typed after a slash.
+    pub fn slash_name(&self) -> String {
+        prompt::slug(&self.name)
+    }
 }

@@ -11,12 +11,14 @@ mod output;
 mod process;
 mod programs;
 mod run;
+mod secrets;
 mod tool;
 
 #[cfg(test)]
 mod tests;
 
 pub use self::environment::base as base_environment;
+pub use self::environment::is_passed_on;
 pub use self::environment::shell;
 pub use self::gate::Gate;
 pub use self::launch::Launch;
@@ -32,6 +34,8 @@ pub use self::programs::Programs;
 pub use self::programs::ProgramsMail;
 pub use self::run::End;
 pub use self::run::Run;
+pub use self::secrets::Secrets;
+pub use self::secrets::SecretsOf;
 pub use self::tool::Exec;
 pub use self::tool::ExecRules;
 pub use self::tool::ExecRulesNow;

@@ -17,7 +17,7 @@ pub(super) fn startup(call: Call) -> Outcome {
     Outcome::later(async move {
         let mut answer = history::read(&call).await?;
         if let Value::Object(answer) = &mut answer {
-            answer.insert("metadata".to_owned(), facts(&call));
+            answer.insert("metadata".to_owned(), facts(&call).await);
             answer.insert("agents".to_owned(), agents::listed(&call));
         }
         Ok(answer)
@@ -25,14 +25,14 @@ pub(super) fn startup(call: Call) -> Outcome {
 }
 
 pub(super) fn metadata(call: Call) -> Outcome {
-    Outcome::now(Ok(facts(&call)))
+    Outcome::later(async move { Ok(facts(&call).await) })
 }
 
-fn facts(call: &Call) -> Value {
+async fn facts(call: &Call) -> Value {
     let catalogue = (call.services.catalogue)();
     json!({
         "models": catalogue.list(),
-        "commands": commands::commands(),
+        "commands": commands::all(call).await,
         "defaults": super::models::defaults(&call.services),
     })
 }

@@ -293,6 +293,7 @@ impl House {
             sessions: Sessions::new(Arc::clone(&deps)),
             catalogue: Arc::new(move || Arc::clone(&catalogue)),
             toolbox: Toolbox::empty().with(Arc::new(openclaw_tool::CurrentTime::default())),
+            skills: Arc::new(openclaw_session::skill::NoSkills),
             memory: openclaw_tool::Memory::default(),
             hub,
             accounts: StatusBoard::default(),

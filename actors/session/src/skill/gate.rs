@@ -1,7 +1,9 @@
 //! Whether a skill can be used here, and what it lacks.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
+use openclaw_tool::exec::is_passed_on;
 use serde::Serialize;
 use serde_json::Value;
 use serde_json::json;
@@ -96,7 +98,7 @@ impl Verdict {
         let lacks = [
             ("programs", &self.missing.bins),
             ("one of the programs", &self.missing.any_bins),
-            ("variables", &self.missing.env),
+            ("variables (skills.entries.<name>.env)", &self.missing.env),
             ("settings", &self.missing.config),
             ("another system:", &self.missing.os),
         ];
@@ -138,11 +140,27 @@ impl Facts<'_> {
         Verdict {
             is_disabled,
             is_blocked: is_held_back || is_foreign,
-            missing: self.missing(skill, entry),
+            missing: self.missing(skill),
         }
     }
 
-    fn missing(&self, skill: &Skill, entry: Option<&Value>) -> Needs {
+    /// The variables that the configuration gives to programs for a skill. The gateway's own are not among them: a skill's
+    /// word for what it needs would be enough to read any of its secrets.
+    pub fn variables(&self, skill: &Skill) -> BTreeMap<String, String> {
+        let entry = self.entry(skill);
+        let env = entry.and_then(|entry| entry.get("env"));
+        let env = env.and_then(Value::as_object).into_iter().flatten();
+        let key = entry.and_then(|entry| entry.get("apiKey"));
+        let key = skill.primary_env.as_ref().zip(key);
+        // What stands in `env` by its name counts more than the short way to say it.
+        let given = key.into_iter().chain(env);
+        given
+            .filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())))
+            .filter(|(_, value)| !value.is_empty())
+            .collect()
+    }
+
+    fn missing(&self, skill: &Skill) -> Needs {
         let lacks = |names: &[String], has: &dyn Fn(&str) -> bool| -> Vec<String> {
             names.iter().filter(|name| !has(name)).cloned().collect()
         };
@@ -167,14 +185,10 @@ impl Facts<'_> {
             !name.contains(['/', '\\'])
                 && std::env::split_paths(&path).any(|folder| folder.join(name).is_file())
         };
+        let given = self.variables(skill);
         let has_variable = |name: &str| {
-            let given = entry
-                .and_then(|entry| entry.get("env"))
-                .and_then(|env| env.get(name));
-            let key = entry.and_then(|entry| entry.get("apiKey"));
-            (self.env)(name).is_some_and(|value| !value.is_empty())
-                || given.is_some_and(|value| !value.is_null())
-                || (skill.primary_env.as_deref() == Some(name) && key.is_some())
+            let has_own = || (self.env)(name).is_some_and(|value| !value.is_empty());
+            given.contains_key(name) || (is_passed_on(name) && has_own())
         };
         let is_set = |name: &str| {
             let value = self.config.pointer(&format!("/{}", name.replace('.', "/")));
@@ -233,7 +247,7 @@ mod tests {
             verdict.reasons(),
             [
                 "needs programs seactl",
-                "needs variables TIDE_KEY",
+                "needs variables (skills.entries.<name>.env) TIDE_KEY",
                 "needs settings browser.enabled"
             ]
         );
@@ -244,6 +258,30 @@ mod tests {
         assert!(judge(&tides, &config, &[("PATH", path)]).is_eligible());
         let off = json!({ "skills": { "entries": { "tides": { "enabled": false } } } });
         assert!(judge(&tides, &off, &[]).is_disabled);
+    }
+
+    #[test]
+    fn only_what_is_configured_for_a_skill_is_given_to_its_programs() {
+        let own = json!({ "primaryEnv": "TIDE_KEY", "requires": { "env": ["TIDE_KEY", "GATEWAY_TOKEN", "HOME"] } });
+        let tides = skill(Source::Workspace, &own);
+        let config = json!({ "skills": { "entries": { "tides": {
+            "apiKey": "short way", "env": { "TIDE_PLACE": "Brest", "EMPTY": "", "ODD": 5 },
+        } } } });
+        let env = |name: &str| Some(format!("the gateway's {name}"));
+        let facts = |config| Facts {
+            config,
+            env: &env,
+            allowed: None,
+        };
+        let given = facts(&config).variables(&tides);
+        let given: Vec<(&str, &str)> = given.iter().map(|(a, b)| (&**a, &**b)).collect();
+        assert_eq!(given, [("TIDE_KEY", "short way"), ("TIDE_PLACE", "Brest")]);
+        // What programs would not get is missing, whatever the gateway itself has.
+        assert_eq!(facts(&config).judge(&tides).missing.env, ["GATEWAY_TOKEN"]);
+        let longer = json!({ "skills": { "entries": { "tides": {
+            "apiKey": "short way", "env": { "TIDE_KEY": "long way" },
+        } } } });
+        assert_eq!(facts(&longer).variables(&tides)["TIDE_KEY"], "long way");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use super::Skill;
 
 /// The list of skills for the system prompt; empty without skills. The same skills make the same bytes, so that a
 /// provider's cache holds.
-pub(crate) fn list(skills: &[Skill]) -> String {
+pub(super) fn list(skills: &[Skill]) -> String {
     let told: Vec<&Skill> = skills.iter().filter(|skill| skill.by_model).collect();
     if told.is_empty() {
         return String::new();
@@ -65,7 +65,7 @@ fn split(text: &str) -> (&str, &str) {
 }
 
 /// A name as it can be typed after a slash: chat apps take letters, digits and underscores only.
-fn slug(name: &str) -> String {
+pub(super) fn slug(name: &str) -> String {
     let lower = name.to_lowercase();
     lower
         .chars()

@@ -83,7 +83,7 @@ impl Turn {
 
     fn asking(&self) -> Option<Asking> {
         let prepared = self.prepared.clone()?;
-        let Next::Ask { system, tools } = &prepared.next else {
+        let Next::Ask { system, tools, .. } = &prepared.next else {
             return None;
         };
         let (system, tools) = (Arc::clone(system), tools.clone());

@@ -45,6 +45,7 @@ fn launch(command: &str) -> Launch {
         cwd: cwd.into(),
         env: BTreeMap::from([("PATH".to_owned(), "/usr/bin:/opt/good".to_owned())]),
         pty: false,
+        walled: false,
     }
 }
 
@@ -323,6 +324,7 @@ fn own(path: &Path) -> Launch {
         cwd: "/".into(),
         env: BTreeMap::from([("PATH".to_owned(), "/usr/bin:/bin".to_owned())]),
         pty: false,
+        walled: false,
     }
 }
 

@@ -42,7 +42,6 @@ pub fn base<'e>(
     variables: impl IntoIterator<Item = (&'e str, &'e str)>,
     prepend: &[String],
 ) -> BTreeMap<String, String> {
-    let is_passed_on = |name: &str| PASSED_ON.contains(&name) || name.starts_with("LC_");
     let mut base: BTreeMap<String, String> = variables
         .into_iter()
         .filter(|(name, _)| is_passed_on(name))
@@ -85,18 +84,33 @@ pub(super) fn with(
             Value::Bool(flag) => flag.to_string(),
             _ => return Err(format!("the variable {name} is not a text")),
         };
-        let is_own = name.to_ascii_uppercase().starts_with("OPENCLAW");
-        if is_own || name.starts_with(|c: char| c.is_ascii_digit()) || is_forbidden_variable(name) {
+        if !may_be_set(name) {
             return Err(format!(
                 "the variable {name:?} may not be set: it would change which program runs, or what that loads"
             ));
         }
-        if value.contains('\0') || value.len() > LONGEST {
+        if !is_usable(&value) {
             return Err(format!("the value of {name} can't be used"));
         }
         base.insert(name.clone(), value);
     }
     Ok(base)
+}
+
+/// Whether somebody may set this variable without choosing which program runs, or what that loads.
+pub(super) fn may_be_set(name: &str) -> bool {
+    let is_own = name.to_ascii_uppercase().starts_with("OPENCLAW");
+    !is_own && !name.starts_with(|c: char| c.is_ascii_digit()) && !is_forbidden_variable(name)
+}
+
+/// Whether a variable can hold this.
+pub(super) fn is_usable(value: &str) -> bool {
+    !value.contains('\0') && value.len() <= LONGEST
+}
+
+/// Whether programs get this variable of the gateway's own.
+pub fn is_passed_on(name: &str) -> bool {
+    PASSED_ON.contains(&name) || name.starts_with("LC_")
 }
 
 /// The shell for what needs one: the one that is configured, else the person's own if it reads what models write.

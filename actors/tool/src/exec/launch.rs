@@ -15,6 +15,8 @@ pub struct Launch {
     pub env: BTreeMap<String, String>,
     /// Whether it gets a terminal.
     pub pty: bool,
+    /// Whether it starts within the walls of a sandbox.
+    pub walled: bool,
 }
 
 impl Launch {
@@ -287,6 +289,7 @@ mod tests {
             cwd: "/".into(),
             env: BTreeMap::new(),
             pty: false,
+            walled: false,
         };
         assert_eq!(launch.script(), Some("ls"));
         launch.argv = vec!["/usr/bin/grep".into(), "-c".into(), "ls".into()];

@@ -19,6 +19,7 @@ use tokio::sync::watch;
 
 use super::Launch;
 use super::output::Output;
+use super::secrets::Secrets;
 
 /// How a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +55,8 @@ pub struct Run {
     pub(super) facts: Facts,
     started: Instant,
     live: OnceLock<Live>,
+    /// What it was given and nobody reads.
+    secrets: Secrets,
     state: Mutex<State>,
     end: watch::Sender<Option<End>>,
 }
@@ -71,7 +74,12 @@ struct State {
 
 impl Run {
     /// Starts the program. Takes a few milliseconds.
-    pub(super) fn start(facts: Facts, launch: &Launch, fed: bool) -> Result<Arc<Self>, ChildError> {
+    pub(super) fn start(
+        facts: Facts,
+        launch: &Launch,
+        fed: bool,
+        secrets: Secrets,
+    ) -> Result<Arc<Self>, ChildError> {
         let (program, arguments) = launch
             .argv
             .split_first()
@@ -83,6 +91,7 @@ impl Run {
             facts,
             started: Instant::now(),
             live: OnceLock::new(),
+            secrets,
             state: Mutex::default(),
             end: watch::Sender::new(None),
         });
@@ -153,12 +162,14 @@ impl Run {
 
     /// What it said since this was last asked.
     pub(super) fn news(&self) -> String {
-        self.lock().output.news()
+        let news = self.lock().output.news();
+        self.secrets.hide(news)
     }
 
     /// All that is kept of what it said.
     pub(super) fn said(&self) -> String {
-        self.lock().output.all()
+        let said = self.lock().output.all();
+        self.secrets.hide(said)
     }
 
     /// How long it has run, or ran.

@@ -53,10 +53,16 @@ async fn house_with(gate: Arc<dyn Gate>) -> House {
     House {
         dir: tempfile::tempdir().unwrap(),
         root,
-        exec: Exec::new(programs.clone(), gate, rules),
+        exec: Exec::new(programs.clone(), gate, rules, Arc::new(secrets)),
         process: Process::new(programs),
         told,
     }
+}
+
+/// What the skills of agent "sailor" give to programs.
+fn secrets(agent: &AgentId, _: &Path) -> Secrets {
+    let key = ("TIDE_KEY".to_owned(), "low-and-high".to_owned());
+    Secrets::new((agent.as_str() == "sailor").then_some(key))
 }
 
 impl House {
@@ -202,6 +208,47 @@ async fn a_program_gets_no_secret_and_no_variable_that_changes_what_runs() {
         assert!(refused.contains("may not be set"), "{refused}");
     }
     assert!(!house.workspace().join("ran").exists());
+}
+
+#[tokio::test]
+async fn a_skill_s_key_reaches_the_program_and_nobody_who_reads_of_it() {
+    // The gate, and with it whoever is asked, sees no key.
+    let gate = |launch: &Launch| match launch.env.values().any(|value| value == "low-and-high") {
+        true => Err("a key was shown".to_owned()),
+        false => Ok(()),
+    };
+    let house = house_with(Arc::new(gate)).await;
+    let command = "printf %s $TIDE_KEY > key; echo it is $TIDE_KEY";
+    let run = |arguments| house.exec.run(house.call("sailor", arguments));
+    let (is_good, text) = said(run(json!({ "command": command })).await);
+    assert!(is_good && text == "it is [TIDE_KEY]", "{text}");
+    let key = house.workspace().join("key");
+    assert_eq!(std::fs::read_to_string(&key).unwrap(), "low-and-high");
+    // What the call itself sets stays.
+    let own = json!({ "command": command, "env": { "TIDE_KEY": "own" } });
+    let (_, text) = said(run(own).await);
+    assert_eq!(text, "it is own");
+    // Another agent's programs get nothing.
+    assert_eq!(house.good(json!({ "command": command })).await, "it is");
+}
+
+#[tokio::test]
+async fn walls_keep_keys_out() {
+    struct Walls;
+    impl Gate for Walls {
+        fn check(
+            &self,
+            launch: &Launch,
+            _: &ToolCall,
+        ) -> BoxFuture<'static, Result<Launch, String>> {
+            let mut launch = launch.clone();
+            launch.walled = true;
+            Box::pin(std::future::ready(Ok(launch)))
+        }
+    }
+    let house = house_with(Arc::new(Walls)).await;
+    let call = house.call("sailor", json!({ "command": "echo it is $TIDE_KEY" }));
+    assert_eq!(said(house.exec.run(call).await), (true, "it is".to_owned()));
 }
 
 #[tokio::test]

@@ -22,6 +22,8 @@ use super::run::End;
 use super::run::Facts;
 use super::run::Run;
 use super::run::StopOnDrop;
+use super::secrets::Secrets;
+use super::secrets::SecretsOf;
 use crate::Tool;
 use crate::ToolCall;
 use crate::ToolOutcome;
@@ -68,6 +70,7 @@ struct House {
     programs: Programs,
     gate: Arc<dyn Gate>,
     rules: ExecRulesNow,
+    secrets: SecretsOf,
 }
 
 /// What a call asks for.
@@ -80,7 +83,12 @@ struct Wish {
 
 impl Exec {
     /// Runs what this gate lets through.
-    pub fn new(programs: Programs, gate: Arc<dyn Gate>, rules: ExecRulesNow) -> Self {
+    pub fn new(
+        programs: Programs,
+        gate: Arc<dyn Gate>,
+        rules: ExecRulesNow,
+        secrets: SecretsOf,
+    ) -> Self {
         Self {
             spec: arguments::spec(
                 "exec",
@@ -100,6 +108,7 @@ impl Exec {
                 programs,
                 gate,
                 rules,
+                secrets,
             }),
         }
     }
@@ -142,8 +151,16 @@ impl House {
         let (facts, wait) = (wish.facts, wish.wait);
         // Only what is in the background at once can be written to: others would wait for an input that never comes.
         let is_fed = wait.is_zero();
+        let secrets = Arc::clone(&self.secrets);
         let started = tokio::task::spawn_blocking(move || {
-            let run = Run::start(facts, &launch, is_fed)?;
+            let mut launch = launch;
+            let mut given = Secrets::default();
+            // After the decision, so that no question, answer or record of it holds them. Walls keep them out.
+            if !launch.walled {
+                given = secrets(&facts.agent, &call.workspace);
+                given.fill(&mut launch.env);
+            }
+            let run = Run::start(facts, &launch, is_fed, given)?;
             // If nobody waits any more, the run ends with this.
             Ok(StopOnDrop(Some(run)))
         });
@@ -251,6 +268,7 @@ fn wish(call: &ToolCall, rules: &ExecRules, id: String) -> Result<Wish, String> 
             cwd,
             env,
             pty: arguments.flag(&["pty", "tty"]),
+            walled: false,
         },
         facts: Facts {
             id,

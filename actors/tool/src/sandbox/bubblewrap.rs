@@ -122,6 +122,7 @@ impl Proof {
             cwd: own.to_owned(),
             env,
             pty: launch.pty,
+            walled: true,
         }
     }
 }
@@ -173,6 +174,7 @@ mod tests {
             cwd: cwd.to_owned(),
             env: BTreeMap::from([("PATH".to_owned(), "/usr/bin:/bin".to_owned())]),
             pty: false,
+            walled: false,
         }
     }
 
