@@ -3,6 +3,7 @@
 
 use openclaw_ledger::AuditEntry;
 use openclaw_ledger::AuditFilter;
+use openclaw_ledger::Ledger;
 use openclaw_ledger::audit_hash;
 use openclaw_protocol::AgentId;
 use openclaw_protocol::ErrorShape;
@@ -87,21 +88,32 @@ pub(super) fn written(method: &str, call: Call, handler: Handler) -> Outcome {
     let Some(kind) = kind_of(method) else {
         return handler(call);
     };
-    let mut entry = entry(kind, method, &call);
+    let entry = entry(kind, method, &call);
     let ledger = call.services.ledger.clone();
-    let (deadline, future) = match handler(call) {
-        Outcome::Now(answer) => (DEADLINE, ready(answer)),
-        Outcome::Later { deadline, future } => (deadline, future),
-    };
-    Outcome::within(deadline, async move {
-        let answer = future.await;
-        let outcome = if answer.is_ok() { "done" } else { "refused" };
-        entry.outcome = Some(outcome.to_owned());
-        if let Err(error) = ledger.audit(entry).await {
-            tracing::warn!(%error, "a call is not in the audit chain");
+    match handler(call) {
+        Outcome::Now(answer) => Outcome::within(DEADLINE, noted(ready(answer), entry, ledger)),
+        Outcome::Later { deadline, future } => {
+            Outcome::within(deadline, noted(future, entry, ledger))
         }
-        answer
-    })
+        Outcome::Written { deadline, future } => Outcome::Written {
+            deadline,
+            future: Box::pin(noted(future, entry, ledger)),
+        },
+    }
+}
+
+async fn noted<T, E>(
+    answer: impl Future<Output = Result<T, E>>,
+    mut entry: AuditEntry,
+    ledger: Ledger,
+) -> Result<T, E> {
+    let answer = answer.await;
+    let outcome = if answer.is_ok() { "done" } else { "refused" };
+    entry.outcome = Some(outcome.to_owned());
+    if let Err(error) = ledger.audit(entry).await {
+        tracing::warn!(%error, "a call is not in the audit chain");
+    }
+    answer
 }
 
 fn ready(answer: Answer) -> BoxFuture<'static, Answer> {
