@@ -58,6 +58,31 @@ async fn a_program_and_its_children_die_with_the_gateway() {
     }
 }
 
+/// A server that never listens, with a child of its own.
+const SERVER: &str = "sleep 1000 &
+echo $! > grandchild
+echo $PPID > guard
+echo $$ > child
+sleep 1001
+";
+
+#[tokio::test]
+async fn an_mcp_server_dies_with_the_gateway_also_when_it_does_not_listen() {
+    let home = Home::new(env!("CARGO_BIN_EXE_openclaw"));
+    let folder = home.dir().display().to_string();
+    let server = json!({ "command": "/bin/sh", "args": ["-c", SERVER], "cwd": folder });
+    let home = home.config(json!({ "mcp": { "servers": { "deaf": server } } }));
+    let mut gateway = home.start("");
+    gateway.ready().await;
+    let number = |name: &str| read(&home.dir().join(name));
+    wait_until("the server runs", START, || number("child").is_some()).await;
+    let processes = ["guard", "child", "grandchild"].map(|name| number(name).unwrap());
+    assert!(processes.iter().all(|process| lives(*process)));
+    gateway.kill();
+    let is_over = || !processes.iter().any(|process| lives(*process));
+    wait_until("all are gone", DEATH, is_over).await;
+}
+
 fn read(path: &Path) -> Option<u32> {
     std::fs::read_to_string(path).ok()?.trim().parse().ok()
 }

@@ -17,6 +17,7 @@ pub mod diff;
 pub mod gateway;
 pub mod issue;
 pub mod known;
+pub mod mcp;
 pub mod messages;
 pub mod models;
 pub mod path;
@@ -72,6 +73,9 @@ pub use self::gateway::Remote;
 pub use self::gateway::TrustedProxy;
 pub use self::issue::Issue;
 pub use self::issue::Severity;
+pub use self::mcp::McpServer;
+pub use self::mcp::McpServers;
+pub use self::mcp::McpToolFilter;
 pub use self::messages::Messages;
 pub use self::messages::Queue;
 pub use self::messages::QueueMode;
@@ -125,6 +129,8 @@ pub struct Config {
     pub env: Env,
     /// Which tools agents may use.
     pub tools: Section<Tools>,
+    /// What brings tools along.
+    pub mcp: McpServers,
     /// The whole tree after includes, variables and aliases, with what this version doesn't use.
     pub tree: Tree,
 }

@@ -34,15 +34,15 @@ pub fn explain(config: &Config, toolbox: &Toolbox, session: &SessionKey, is_owne
             ..Caller::default()
         },
     });
-    let mut names: Vec<&str> = policy::known().collect();
+    let mut names: Vec<String> = policy::known().map(str::to_owned).collect();
     names.extend(toolbox.names());
     names.sort_unstable();
     names.dedup();
     let tools = names.into_iter().map(|name| {
-        let verdict = layers.verdict(name);
+        let verdict = layers.verdict(&name);
         json!({
             "tool": name,
-            "isThere": toolbox.get(name).is_some(),
+            "isThere": toolbox.get(&name).is_some(),
             "allowed": verdict.allowed,
             "reasons": verdict.reasons,
         })

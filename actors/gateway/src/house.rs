@@ -15,6 +15,7 @@ use openclaw_runtime::{
 };
 use openclaw_session::Deps;
 use openclaw_tool::exec::Programs;
+use openclaw_tool::mcp;
 use tokio::sync::watch;
 
 use crate::config::{ConfigArgs, Environment, LoadedConfig};
@@ -49,6 +50,7 @@ impl House {
     pub(crate) fn specs(self: &Arc<Self>) -> Vec<ChildSpec> {
         let loaded = self.config.borrow().clone();
         self.sessions.follow_config();
+        mcp::follow_config(&loaded.config, self.services.toolbox.shelf());
         let accounts = accounts(&loaded, &self.paths);
         accounts.publish(&self.channels.status);
         tree(self, &accounts, &self.models.now())

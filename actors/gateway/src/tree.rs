@@ -11,6 +11,7 @@ use openclaw_ledger::JournalActor;
 use openclaw_provider::Catalogue;
 use openclaw_runtime::{ChildSpec, Shutdown, Strategy};
 use openclaw_session::{router_spec, sessions_spec};
+use openclaw_tool::mcp;
 
 use crate::config::ConfigActor;
 use crate::crashes::CrashKeeper;
@@ -37,7 +38,8 @@ pub(crate) fn tree(
     accounts: &Configured,
     catalogue: &Catalogue,
 ) -> Vec<ChildSpec> {
-    vec![
+    let services = &house.services;
+    let before = vec![
         JournalActor::spec(house.ledger.clone()),
         ChildSpec::actor::<ConfigActor>("config", house.config_args())
             .intensity(3, Duration::from_secs(60))
@@ -53,6 +55,8 @@ pub(crate) fn tree(
             openclaw_provider::specs(catalogue),
         )
         .intensity(10, Duration::from_secs(60)),
+    ];
+    let after = vec![
         sessions_spec(house.sessions.clone()).shutdown(Shutdown::Within(TURNS_END)),
         router_spec(house.sessions.clone()),
         channels(house, accounts),
@@ -67,7 +71,9 @@ pub(crate) fn tree(
         house
             .programs
             .spec(programs::notify(house.services.clone())),
-    ]
+    ];
+    let brought = mcp::spec(&services.configuration(), services.toolbox.shelf());
+    before.into_iter().chain(brought).chain(after).collect()
 }
 
 fn channels(house: &House, accounts: &Configured) -> ChildSpec {

@@ -7,11 +7,13 @@
 //! A binary offers the guard by calling [`guard`] first thing in its `main`. Without that (in a test's process) programs
 //! are started directly: they still die with their owner, but not with the process.
 //!
-//! A [`Job`] is run to its end, or started to be listened to and talked with ([`Live`]).
+//! A [`Job`] is run to its end, or started to be talked with: from anywhere without waiting ([`Live`]), or in tasks that
+//! wait ([`Piped`]).
 
 mod guard;
 mod leash;
 mod live;
+mod piped;
 mod relay;
 
 use std::ffi::OsStr;
@@ -34,6 +36,8 @@ pub use self::guard::is_there as is_guarded;
 use self::leash::Leash;
 pub use self::live::FeedError;
 pub use self::live::Live;
+pub use self::piped::Input;
+pub use self::piped::Piped;
 pub use self::relay::Face;
 
 #[cfg(test)]
@@ -171,6 +175,7 @@ impl Job {
         if let Some(folder) = &self.folder {
             command.current_dir(folder);
         }
+        command.process_group(0);
         command
     }
 
@@ -186,7 +191,6 @@ impl Job {
             Stdio::null()
         };
         let mut process = command
-            .process_group(0)
             .stdin(stdin)
             .stdout(Stdio::piped())
             .stderr(stderr)
@@ -275,6 +279,7 @@ impl Drop for Running {
     }
 }
 
+#[derive(Debug)]
 struct CutOnDrop(Leash);
 
 impl Drop for CutOnDrop {

@@ -19,9 +19,11 @@ mod arguments;
 mod caller;
 pub mod exec;
 pub mod file;
+pub mod mcp;
 pub mod memory;
 pub mod policy;
 pub mod sandbox;
+mod shelf;
 mod status;
 mod time;
 pub mod web;
@@ -51,6 +53,7 @@ pub use memory::Memory;
 pub use memory::MemoryGet;
 pub use memory::MemoryNote;
 pub use memory::MemorySearch;
+pub use shelf::Shelf;
 pub use status::GatewayStatus;
 pub use time::CurrentTime;
 
@@ -117,6 +120,8 @@ pub struct Toolbox {
     tools: Arc<BTreeMap<String, Arc<dyn Tool>>>,
     /// What models were told of them lately: turns with the same tools share it.
     told: Arc<Mutex<Vec<Told>>>,
+    /// Those that come and go.
+    shelf: Shelf,
 }
 
 /// Some tools, and what a model is told of them.
@@ -164,6 +169,7 @@ impl Toolbox {
         Self {
             tools: Arc::new(BTreeMap::new()),
             told: Arc::default(),
+            shelf: Shelf::default(),
         }
     }
 
@@ -175,14 +181,21 @@ impl Toolbox {
         Self {
             tools: Arc::new(tools),
             told: Arc::default(),
+            shelf: self.shelf,
         }
     }
 
+    /// Where tools are put that come and go.
+    pub fn shelf(&self) -> &Shelf {
+        &self.shelf
+    }
+
     /// A tool by name, also as models write it that learned other names: `Read`, `apply-patch`, `bash`.
-    pub fn get(&self, name: &str) -> Option<&Arc<dyn Tool>> {
+    pub fn get(&self, name: &str) -> Option<Arc<dyn Tool>> {
         let own = self.tools.get(name);
         let own = own.or_else(|| self.tools.get(policy::canonical(name).as_str()));
-        own.filter(|tool| tool.is_offered())
+        let own = own.filter(|tool| tool.is_offered());
+        own.cloned().or_else(|| self.shelf.get(name))
     }
 
     /// What a model is told, in a fixed order: a provider's cache depends on it.
@@ -192,11 +205,9 @@ impl Toolbox {
 
     /// The same of those tools only that `may_use` lets through. The same tools give the same shared value.
     pub fn specs_of(&self, may_use: impl Fn(&str) -> bool) -> Tools {
-        let tools = self.tools.values().filter(|tool| tool.is_offered());
-        let tools: Vec<Arc<dyn Tool>> = tools
-            .filter(|tool| may_use(&tool.spec().name))
-            .cloned()
-            .collect();
+        let own = self.tools.values().filter(|tool| tool.is_offered());
+        let all = own.cloned().chain(self.shelf.tools());
+        let tools: Vec<Arc<dyn Tool>> = all.filter(|tool| may_use(&tool.spec().name)).collect();
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         let is_same = |(of, _): &&Told| {
             of.len() == tools.len() && of.iter().zip(&tools).all(|(a, b)| Arc::ptr_eq(a, b))
@@ -213,14 +224,15 @@ impl Toolbox {
     }
 
     /// The names, in a fixed order.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
+    pub fn names(&self) -> Vec<String> {
         let offered = self.tools.iter().filter(|(_, tool)| tool.is_offered());
-        offered.map(|(name, _)| name.as_str())
+        let offered = offered.map(|(name, _)| name.clone());
+        offered.chain(self.shelf.names()).collect()
     }
 
     /// What a model is told that calls a tool which isn't there.
     pub fn unknown(&self, name: &str) -> ToolOutcome {
-        let names: Vec<&str> = self.names().collect();
+        let names = self.names();
         ToolOutcome::error(format!(
             "there is no tool \"{name}\"; there are: {}",
             names.join(", ")

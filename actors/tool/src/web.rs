@@ -10,7 +10,7 @@ mod client;
 mod fetch;
 mod guard;
 mod html;
-mod outside;
+pub(crate) mod outside;
 mod page;
 mod search;
 #[cfg(test)]

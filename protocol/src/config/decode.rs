@@ -138,6 +138,7 @@ impl Decoder<'_> {
             diagnostics: self.recovered(&at("diagnostics")),
             env: self.env(),
             tools: self.section(&at("tools")),
+            mcp: self.entries(&at("mcp").key("servers")),
             agents,
             tree: Tree::default(),
         }
@@ -152,6 +153,21 @@ impl Decoder<'_> {
             .filter(concerns)
             .map(|finding| finding.issue.clone())
             .collect()
+    }
+
+    /// The parts of a map by name, each of which is off alone.
+    fn entries<T: DeserializeOwned + Default>(
+        &mut self,
+        path: &Path,
+    ) -> BTreeMap<String, Section<T>> {
+        let mut sections = BTreeMap::new();
+        if let Some(Value::Object(entries)) = path.get(self.tree) {
+            for (id, value) in entries {
+                let section = self.entry(&path.key(id.as_str()), value.clone());
+                sections.insert(id.clone(), section);
+            }
+        }
+        sections
     }
 
     /// A part that is off when anything in it is wrong.
@@ -285,14 +301,7 @@ impl Decoder<'_> {
 
     fn models(&mut self) -> Models {
         let path = Path::root().key("models");
-        let providers_path = path.key("providers");
-        let mut providers = BTreeMap::new();
-        if let Some(Value::Object(entries)) = providers_path.get(self.tree) {
-            for (id, value) in entries {
-                let section = self.entry(&providers_path.key(id.as_str()), value.clone());
-                providers.insert(id.clone(), section);
-            }
-        }
+        let providers = self.entries(&path.key("providers"));
         let mode = path.key("mode").get(self.tree).and_then(Value::as_str);
         Models {
             replace: mode == Some("replace"),

@@ -65,8 +65,8 @@ pub(super) fn effective(call: Call) -> Outcome {
             .partition(|tool| tool.get("allowed") == Some(&Value::Bool(true)));
         let tools = allowed.iter().filter_map(|tool| {
             let name = tool.get("tool")?.as_str()?;
-            let spec = services.toolbox.get(name)?.spec();
-            Some(entry(&spec.name, &spec.description))
+            let tool = services.toolbox.get(name)?;
+            Some(entry(&tool.spec().name, &tool.spec().description))
         });
         json!({
             "agentId": session.agent(),
@@ -93,7 +93,7 @@ pub(super) fn invoke(call: Call) -> Outcome {
     Outcome::within(LONGEST, async move {
         let name = call.text("name").unwrap_or_default().to_owned();
         let services = &call.services;
-        let Some(tool) = services.toolbox.get(&name).cloned() else {
+        let Some(tool) = services.toolbox.get(&name) else {
             let error =
                 json!({ "code": "not_found", "message": format!("Tool not available: {name}") });
             return Ok(json!({ "ok": false, "toolName": name, "error": error }));

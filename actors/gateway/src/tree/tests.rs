@@ -66,6 +66,7 @@ async fn every_part_has_the_rules_of_its_place() {
             "baseUrl": "http://127.0.0.1:9/v1", "apiKey": "k", "api": "openai-completions",
             "models": [{ "id": "m", "name": "m" }],
         } } },
+        "mcp": { "servers": { "docs": { "url": "http://127.0.0.1:9/mcp" } } },
     });
     std::fs::write(&paths.config_path, settings.to_string()).unwrap();
     let options = BootOptions {
@@ -99,6 +100,8 @@ config  P 3/60s  escalate  0.2s→5s (60s)  5s  5s
 models  P 5/60s  escalate  0s→30s (60s)  5s  5s
 providers  P 10/60s  escalate  0s→30s (60s)  ∞  5s
 providers/home  P 5/60s  park 30s  0.5s→60s (120s)  3s  5s
+tools  P 5/60s  escalate  0s→30s (60s)  3s  5s
+tools/mcp/docs  P 5/60s  park 120s  1s→120s (120s)  3s  5s
 sessions  P 5/60s  escalate  0s→30s (60s)  2s  5s
 sessions/files  P 5/60s  escalate  0s→30s (60s)  5s  5s
 sessions/files/main  P 5/60s  park 60s  0s→30s (60s)  3s  2s

@@ -22,7 +22,7 @@ mod full;
 
 /// Whose actors may restart, appear or go when a key changes; the longest prefix decides. All other keys touch nobody:
 /// they are read when they are needed, or their owner takes them up as it runs.
-const OWNERS: [(&str, &[&str]); 10] = [
+const OWNERS: [(&str, &[&str]); 11] = [
     ("channels.telegram", &["channels/telegram"]),
     (
         "channels.telegram.accounts.alerts",
@@ -39,6 +39,7 @@ const OWNERS: [(&str, &[&str]); 10] = [
     ("models", &["providers"]),
     ("auth", &["providers"]),
     ("env", &["providers", "channels/telegram"]),
+    ("mcp.servers", &["tools"]),
 ];
 
 fn owners(key: &str) -> &'static [&'static str] {

@@ -2,7 +2,6 @@
 
 use std::io;
 use std::io::Read;
-use std::os::unix::process::CommandExt;
 use std::process::Stdio;
 use std::sync::mpsc;
 use std::time::Duration;
@@ -58,7 +57,6 @@ impl Job {
             Stdio::null()
         };
         command
-            .process_group(0)
             .stdin(stdin)
             .stdout(said.try_clone().map_err(ChildError::Start)?)
             .stderr(said);

@@ -58,6 +58,13 @@ impl Face {
     }
 }
 
+/// The frame that carries the first of these bytes, and how many it carries.
+pub(super) fn first_frame(bytes: &[u8]) -> (Vec<u8>, usize) {
+    let count = bytes.len().min(PART);
+    let part = bytes.get(..count).unwrap_or_default();
+    (frame(BYTES, part), count)
+}
+
 /// The frames that carry these bytes.
 pub(super) fn frames(bytes: &[u8]) -> impl Iterator<Item = Vec<u8>> {
     bytes.chunks(PART).map(|part| frame(BYTES, part))

@@ -167,7 +167,7 @@ async fn run(
     arguments: Value,
 ) -> ToolOutcome {
     let tool = deps.toolbox.get(&name).filter(|_| name.starts_with(MEMORY));
-    let Some(tool) = tool.cloned() else {
+    let Some(tool) = tool else {
         return ToolOutcome::error("only the tools of the memory may be used now");
     };
     let call = ToolCall {

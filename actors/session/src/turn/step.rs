@@ -19,7 +19,7 @@ const RESULT_CHARS: usize = 100_000;
 
 impl Turn {
     pub(super) fn store_intent(&mut self, k: u32, call: ToolUse, ctx: &mut Context<Self>) {
-        let tool = self.args.deps.toolbox.get(&call.name).cloned();
+        let tool = self.args.deps.toolbox.get(&call.name);
         let intent = StepIntent {
             kind: "tool".to_owned(),
             name: call.name,
@@ -47,7 +47,7 @@ impl Turn {
             args: call.arguments.clone(),
         }));
         let row = &self.args.row;
-        let Some(tool) = self.args.deps.toolbox.get(&call.name).cloned() else {
+        let Some(tool) = self.args.deps.toolbox.get(&call.name) else {
             let outcome = self.args.deps.toolbox.unknown(&call.name);
             let result = result(&call, outcome.content, true);
             self.on_tool_ended_now(k, result, ctx);

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::group::canonical;
 use super::group::members;
+use crate::mcp;
 
 /// A list of names, groups and patterns with `*`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -55,10 +56,11 @@ impl Names {
         self
     }
 
-    /// Whether any entry could name a tool that is known. A pattern could name one that comes later.
+    /// Whether any entry could name a tool that is known. A pattern could name one that comes later, and a tool of an MCP
+    /// server is known only while somebody brings it.
     pub(super) fn has_known(&self, is_known: &dyn Fn(&str) -> bool) -> bool {
         let mut stood_for = self.0.iter().flat_map(|name| &name.stands_for);
-        stood_for.any(|name| name.contains('*') || is_known(name))
+        stood_for.any(|name| name.contains('*') || name.contains(mcp::BETWEEN) || is_known(name))
     }
 }
 

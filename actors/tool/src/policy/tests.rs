@@ -340,3 +340,37 @@ proptest! {
         }
     }
 }
+
+/// A list that names only such tools holds also while the server that brings them is not there.
+#[test]
+fn tools_of_mcp_servers_are_held_to_the_same_rules() {
+    let judge = |tree: Value, subject: &Subject, tool: &str| {
+        let policy = Policy::new(Tree::new(tree), Toolbox::empty());
+        verdict(&policy, subject, tool).allowed
+    };
+    let main = subject("agent:main:main", owner());
+    assert!(judge(json!({}), &main, "docs__read"));
+    for denied in ["docs__read", "Docs__Read", "docs__*", "*__*", "*"] {
+        let tree = json!({ "tools": { "deny": [denied] } });
+        assert!(!judge(tree.clone(), &main, "docs__read"), "{denied}");
+        assert!(!judge(tree, &main, "Docs__Read"), "{denied}");
+    }
+    let only = json!({ "tools": { "allow": ["docs__read"] } });
+    assert!(judge(only.clone(), &main, "docs__read"));
+    assert!(!judge(only.clone(), &main, "docs__write"));
+    assert!(
+        !judge(only, &main, "exec"),
+        "the list holds without the server"
+    );
+    let coding = json!({ "tools": { "profile": "coding" } });
+    assert!(!judge(coding, &main, "docs__read"));
+    let coding = json!({ "tools": { "profile": "coding", "alsoAllow": ["docs__*"] } });
+    assert!(judge(coding, &main, "docs__read"));
+    let sandboxed = json!({ "agents": { "defaults": { "sandbox": { "mode": "all" } } } });
+    assert!(!judge(sandboxed, &main, "docs__read"));
+    let group = json!({ "channels": { "telegram": { "groups": { "-100": {
+        "tools": { "deny": ["docs__*"] }
+    } } } } });
+    let in_group = subject("agent:main:telegram:group:-100", in_group("1"));
+    assert!(!judge(group, &in_group, "docs__read"));
+}
