@@ -37,6 +37,8 @@ fn home(model: &str, api: &str, telegram: &str) -> Home {
             "baseUrl": base, "apiKey": "none", "api": api,
             "models": [{ "id": "smollm2", "name": "SmolLM2", "contextWindow": 2048, "maxTokens": 48 }],
         } } },
+        // So small a window has no room for the words of all tools.
+        "tools": { "profile": "minimal" },
         "agents": { "defaults": { "model": { "primary": "local/smollm2" }, "bootstrapMaxChars": 200 } },
     });
     merge(

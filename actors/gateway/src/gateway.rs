@@ -19,6 +19,7 @@ use openclaw_tool::sandbox::{Bubblewrap, Sandboxes};
 use openclaw_tool::web::{SystemNames, WebFetch, WebKeys, WebNow, WebSearch, WebSettings};
 use tokio::sync::watch;
 
+use crate::agent_tool::{Door, with_house};
 use crate::approval::ApprovalDesk;
 use crate::config::{self, Environment, LoadedConfig};
 use crate::crashes::CrashKeeper;
@@ -284,6 +285,8 @@ pub(crate) fn assemble(options: &BootOptions, loaded: Arc<LoadedConfig>, ledger:
     for tool in file::tools(&programs::file_rules(in_force.clone(), &paths)) {
         toolbox = toolbox.with(Arc::new(tool));
     }
+    let door = Door::default();
+    let toolbox = with_house(toolbox, &door);
     let sessions = Arc::new(Deps {
         ledger: ledger.clone(),
         directory: directory.clone(),
@@ -337,6 +340,7 @@ pub(crate) fn assemble(options: &BootOptions, loaded: Arc<LoadedConfig>, ledger:
         version: options.version.to_owned(),
         log_file: options.log_file.clone(),
     });
+    door.open(&services);
     House {
         directory,
         ledger,

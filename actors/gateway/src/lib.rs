@@ -10,6 +10,7 @@
     )
 )]
 
+pub mod agent_tool;
 pub mod approval;
 pub mod config;
 mod crashes;

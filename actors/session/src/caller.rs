@@ -6,6 +6,7 @@ use openclaw_ledger::InboxRow;
 use openclaw_protocol::AccountKey;
 use openclaw_protocol::ModelRef;
 use openclaw_protocol::Scope;
+use openclaw_protocol::Scopes;
 use openclaw_protocol::config::Config;
 use openclaw_tool::Caller;
 use openclaw_tool::Entry;
@@ -30,7 +31,13 @@ pub(crate) fn caller(config: &Config, row: &InboxRow, model: Option<&ModelRef>) 
         (Some(_), None) => false,
         (None, _) => granted(Scope::Admin),
     };
+    let scopes = match &account {
+        _ if is_owner => Scopes::all(),
+        Some(_) => Scopes::NONE,
+        None => row.body.scopes,
+    };
     Caller {
+        scopes,
         chat: account.is_some().then(|| row.body.chat.clone()),
         may_approve: is_owner || granted(Scope::Approvals),
         model: model.cloned(),
@@ -84,7 +91,6 @@ fn word(value: &Value) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use openclaw_protocol::Inbound;
-    use openclaw_protocol::Scopes;
     use openclaw_protocol::Sender;
     use openclaw_protocol::SessionKey;
     use serde_json::json;

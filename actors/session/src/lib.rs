@@ -77,6 +77,7 @@ pub use models::Models;
 pub use router::router_path;
 pub use router::router_spec;
 pub use router::sessions_spec;
+pub use send::may_send;
 pub use session::operation::Deleted;
 pub use session::operation::Injected;
 pub use sessions::SessionError;

@@ -4,6 +4,7 @@
 
 use openclaw_protocol::ChatKind;
 use openclaw_protocol::SessionKey;
+use openclaw_protocol::config::Config;
 use serde_json::Value;
 
 use crate::entry;
@@ -15,6 +16,23 @@ pub(crate) struct Place<'a> {
     pub(crate) key: &'a SessionKey,
     pub(crate) channel: Option<&'a str>,
     pub(crate) kind: ChatKind,
+}
+
+/// Whether words of a session may go to a chat of a channel.
+pub fn may_send(
+    config: &Config,
+    stored: Option<&Entry>,
+    key: &SessionKey,
+    channel: &str,
+    kind: ChatKind,
+) -> bool {
+    let session = config.session.or_default();
+    let place = Place {
+        key,
+        channel: Some(channel),
+        kind,
+    };
+    may(session.send_policy.as_ref(), stored, &place)
 }
 
 /// Whether answers may go out.

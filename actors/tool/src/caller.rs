@@ -7,6 +7,7 @@ use openclaw_protocol::AccountKey;
 use openclaw_protocol::Chat;
 use openclaw_protocol::ModelRef;
 use openclaw_protocol::Route;
+use openclaw_protocol::Scopes;
 use openclaw_protocol::SessionKey;
 
 /// Who a turn acts for. The default is nobody: it owns nothing and may approve nothing.
@@ -22,6 +23,8 @@ pub struct Caller {
     pub chat: Option<Chat>,
     /// Whether it acts for an owner of this gateway.
     pub is_owner: bool,
+    /// What it was granted of the gateway's methods: everything to an owner, to a person on a channel nothing.
+    pub scopes: Scopes,
     /// Whether it may answer questions about commands.
     pub may_approve: bool,
     /// The model that answers.

@@ -175,13 +175,11 @@ impl Toolbox {
 
     /// Adds a tool, in place of one of the same name.
     #[must_use]
-    pub fn with(self, tool: Arc<dyn Tool>) -> Self {
-        let mut tools = (*self.tools).clone();
-        tools.insert(tool.spec().name.clone(), tool);
+    pub fn with(mut self, tool: Arc<dyn Tool>) -> Self {
+        Arc::make_mut(&mut self.tools).insert(tool.spec().name.clone(), tool);
         Self {
-            tools: Arc::new(tools),
             told: Arc::default(),
-            shelf: self.shelf,
+            ..self
         }
     }
 

@@ -75,6 +75,8 @@ pub enum Proof {
     DeviceToken,
     /// A device's key, and a set-up code.
     SetupCode,
+    /// The message that a turn answers.
+    Turn,
 }
 
 impl Proof {
@@ -88,6 +90,7 @@ impl Proof {
             Self::Tailscale => "tailscale",
             Self::DeviceToken => "device-token",
             Self::SetupCode => "bootstrap-token",
+            Self::Turn => "turn",
         }
     }
 
@@ -108,6 +111,11 @@ pub struct Verified {
 impl Verified {
     const fn by(proof: Proof) -> Self {
         Self { proof, _seal: () }
+    }
+
+    /// A turn of an agent: what it acts for was verified when its message was taken in.
+    pub(crate) const fn turn() -> Self {
+        Self::by(Proof::Turn)
     }
 
     /// What was proven.

@@ -158,7 +158,10 @@ async fn speak(
         }
         Ok(Accepted::Repeat(_)) => match run::progress(&call.services, session, &run_id) {
             run::Progress::InFlight => Ok((run_id, "in_flight")),
-            run::Progress::Over => Ok((run_id, "ok")),
+            run::Progress::Over => {
+                hub.forget_run(&run_id);
+                Ok((run_id, "ok"))
+            }
         },
         Err(error) => {
             hub.forget_run(&run_id);

@@ -158,6 +158,7 @@ fn caller(call: &Call, session: &SessionKey) -> Caller {
     Caller {
         entry: Entry::Rpc,
         is_owner: scopes.allows(Scope::Admin),
+        scopes,
         may_approve: scopes.allows(Scope::Approvals),
         session: SessionKind::of(session),
         ..Caller::default()

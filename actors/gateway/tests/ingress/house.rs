@@ -11,6 +11,8 @@ use futures_util::future::BoxFuture;
 use futures_util::stream;
 use openclaw_channel::TypingBoard;
 use openclaw_channel::status::StatusBoard;
+use openclaw_gateway::agent_tool::Door;
+use openclaw_gateway::agent_tool::with_house;
 use openclaw_gateway::config;
 use openclaw_gateway::config::Environment;
 use openclaw_gateway::config::LoadedConfig;
@@ -237,6 +239,9 @@ impl House {
         let (directory, hub, script) = (Directory::new(), Hub::new(), Script::default());
         let current = now.clone();
         let events: Arc<dyn Events> = Arc::new(hub.clone());
+        let door = Door::default();
+        let toolbox = Toolbox::empty().with(Arc::new(openclaw_tool::CurrentTime::default()));
+        let toolbox = with_house(toolbox, &door);
         let workspace = paths.clone();
         let desk = {
             let current = now.clone();
@@ -292,7 +297,7 @@ impl House {
             intake: Intake::new(ledger.clone(), directory.clone()),
             sessions: Sessions::new(Arc::clone(&deps)),
             catalogue: Arc::new(move || Arc::clone(&catalogue)),
-            toolbox: Toolbox::empty().with(Arc::new(openclaw_tool::CurrentTime::default())),
+            toolbox,
             skills: Arc::new(openclaw_session::skill::NoSkills),
             memory: openclaw_tool::Memory::default(),
             hub,
@@ -301,6 +306,7 @@ impl House {
             version: "0.0.0-test".to_owned(),
             log_file: Arc::new(move || Some(log.clone())),
         });
+        door.open(&services);
         let listening = Arc::new(watch::Sender::new(None));
         let specs = vec![
             router_spec(Arc::clone(&deps)),

@@ -6,6 +6,7 @@
     clippy::indexing_slicing
 )]
 
+mod agent_tools;
 mod chat;
 mod deadletters;
 mod devices;
