@@ -69,6 +69,7 @@ async fn left_behind(home: &Home) {
         entry: None,
         outbox: vec![apology],
         usage: Vec::new(),
+        tell: Vec::new(),
     };
     ledger.commit_turn(dead).await.unwrap();
     ledger

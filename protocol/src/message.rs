@@ -20,6 +20,7 @@ pub use self::inbound::ChatKind;
 pub use self::inbound::Inbound;
 pub use self::inbound::ReplyContext;
 pub use self::inbound::Sender;
+pub use self::inbound::Spawn;
 pub use self::outbound::OutboundPayload;
 pub use self::outbound::Route;
 pub use self::outbound::TextFormat;

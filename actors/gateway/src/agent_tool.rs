@@ -12,6 +12,7 @@ mod nodes;
 mod principal;
 mod session;
 mod sessions;
+mod spawn;
 mod tool;
 mod visible;
 
@@ -52,6 +53,7 @@ pub fn with_house(toolbox: Toolbox, door: &Door) -> Toolbox {
         sessions::list(door),
         sessions::history(door),
         sessions::send(door),
+        spawn::spawn(door),
     ];
     tools
         .into_iter()

@@ -50,6 +50,7 @@ async fn session(ledger: Ledger, name: String, until: Instant, turns: Arc<Atomic
             entry: Some(json!({ "updatedAt": n, "totalTokens": n })),
             outbox: vec![],
             usage: Vec::new(),
+            tell: Vec::new(),
         };
         ledger.commit_turn(end).await?;
         turns.fetch_add(1, Relaxed);

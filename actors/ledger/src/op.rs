@@ -81,6 +81,8 @@ pub(crate) struct TurnEnd {
     pub(crate) entry: Option<Value>,
     pub(crate) outbox: Vec<OutboxInsert>,
     pub(crate) usage: Vec<Call>,
+    /// What other sessions are told of it.
+    pub(crate) tell: Vec<InboxInsert>,
     pub(crate) now_ms: i64,
 }
 

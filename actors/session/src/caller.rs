@@ -25,6 +25,16 @@ pub(crate) fn caller(config: &Config, row: &InboxRow, model: Option<&ModelRef>) 
         _ => None,
     };
     let sender = row.body.sender.as_ref().map(|sender| sender.id.clone());
+    let chat = account.is_some().then(|| row.body.chat.clone());
+    // A sub-agent acts for whoever its parent acted for, and is held to the rules of that chat.
+    let (account, sender, chat) = match &row.body.spawn {
+        Some(spawn) if entry == Entry::SubAgent => (
+            spawn.account.as_ref().and_then(|name| name.parse().ok()),
+            spawn.sender.clone(),
+            spawn.chat.clone(),
+        ),
+        _ => (account, sender, chat),
+    };
     let granted = |scope| row.body.scopes.allows(scope);
     let is_owner = match (&account, &sender) {
         (Some(account), Some(sender)) => is_owner(config.tree.value(), account, sender),
@@ -38,7 +48,7 @@ pub(crate) fn caller(config: &Config, row: &InboxRow, model: Option<&ModelRef>) 
     };
     Caller {
         scopes,
-        chat: account.is_some().then(|| row.body.chat.clone()),
+        chat,
         may_approve: is_owner || granted(Scope::Approvals),
         model: model.cloned(),
         session: SessionKind::of(&row.session),

@@ -49,6 +49,18 @@ pub enum Command {
     Elevated,
     /// Say where it is chosen what the agent hears in a group.
     Activation,
+    /// Show the sub-agents of this session, or stop them.
+    SubAgents(Children),
+}
+
+/// What is wanted of sub-agents.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Children {
+    List,
+    /// One of the list, or all.
+    Stop(String),
+    /// One of the list.
+    Info(String),
 }
 
 /// How much is said.
@@ -76,6 +88,7 @@ pub(crate) mod queue;
 pub(crate) mod report;
 pub(crate) mod right;
 pub(crate) mod setting;
+pub(crate) mod subagents;
 pub(crate) mod usage;
 
 /// Reads a message; none when it is for the model. `triggers` are the configured reset triggers.
@@ -145,10 +158,22 @@ fn with_rest(name: &str, rest: &str) -> Option<Command> {
         },
         "elevated" | "elev" if is_word => Command::Elevated,
         "activation" if is_word => Command::Activation,
+        "subagents" => Command::SubAgents(children(rest)?),
         "model" | "models" if is_word => Command::Model { name: given },
         "think" | "thinking" | "t" if is_word => Command::Think { level: given },
         _ => return None,
     })
+}
+
+fn children(rest: &str) -> Option<Children> {
+    let mut words = rest.split_whitespace();
+    let wanted = match (words.next(), words.next()) {
+        (None | Some("list"), None) => Children::List,
+        (Some("stop" | "kill"), Some(which)) => Children::Stop(which.to_owned()),
+        (Some("info"), Some(which)) => Children::Info(which.to_owned()),
+        _ => return None,
+    };
+    words.next().is_none().then_some(wanted)
 }
 
 /// Whether a whole message says stop.
@@ -209,6 +234,7 @@ pub fn help() -> String {
      - `/send on`, `off` or `inherit`: whether my answers go out here; for owners\n\
      - `/elevated`: what more rights would take\n\
      - `/activation`: where it is chosen what I hear in a group\n\
+     - `/subagents`: what works for me on the side; `/subagents info 1`: more of one, `/subagents stop 1` or `stop all`: end it\n\
      - `/compact`: sum the conversation up; text after it says what matters\n\
      - `/context list`, `detail` or `json`: what the model gets to see\n\
      - `/usage off`, `tokens` or `full`: what is said with each answer; `/usage cost`: what was spent\n\

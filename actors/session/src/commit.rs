@@ -31,6 +31,8 @@ use crate::prepare::Prepared;
 use crate::reply;
 use crate::reply::Reply;
 use crate::shown;
+use crate::subagent;
+use crate::subagent::End;
 use crate::tab::Tab;
 
 /// A turn that is over but for its commit.
@@ -148,6 +150,23 @@ pub(crate) async fn commit(deps: Arc<Deps>, slot: Slot, ending: Ending) -> Resul
     {
         reply = Reply::default();
     }
+    let ended = [&*row].into_iter().chain(&with);
+    let tell = match End::of(&outcome) {
+        // Rows that a dead turn had taken with it wait again, each for a turn of its own.
+        None => subagent::outcome(&row, End::Failed, &reply.text, 0)
+            .into_iter()
+            .collect(),
+        Some(end) => ended
+            .filter_map(|row| {
+                subagent::outcome(
+                    row,
+                    end,
+                    &spoken_or(&said, &reply.text),
+                    told.usage.total_tokens,
+                )
+            })
+            .collect(),
+    };
     let commit = TurnCommit {
         session: key.clone(),
         turn: TurnNo(row.seq),
@@ -158,6 +177,7 @@ pub(crate) async fn commit(deps: Arc<Deps>, slot: Slot, ending: Ending) -> Resul
         entry: (!patch.is_empty()).then_some(Value::Object(patch)),
         outbox: outbound::rows(&row, said_last(&row, &with), &reply, &manner, is_notice),
         usage: tab.take().await,
+        tell,
     };
     let has_lines = !commit.entries.is_empty();
     fault::point_async!("turn.before_commit").await?;
@@ -169,6 +189,7 @@ pub(crate) async fn commit(deps: Arc<Deps>, slot: Slot, ending: Ending) -> Resul
         *guard = Some(conversation);
     } // else somebody else wrote to this transcript: read it again at the next turn
     drop(guard);
+    subagent::wake(&deps, [&*row].into_iter().chain(&with));
     for account in &committed.outbox_accounts {
         openclaw_channel::nudge_outbox(&deps.directory, account);
     }
@@ -260,6 +281,15 @@ fn told(said: &[Message], outcome: &Outcome) -> Told {
             .map(|last| format!("{}/{}", last.provider, last.model))
             .unwrap_or_default(),
     }
+}
+
+/// What the model said; the gateway's own words if it said nothing.
+fn spoken_or(said: &[Message], notice: &str) -> String {
+    let spoken = spoken(said);
+    if spoken.is_empty() {
+        return notice.to_owned();
+    }
+    spoken
 }
 
 /// All that the model said to people in this turn, a blank line between two messages.

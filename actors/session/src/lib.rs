@@ -50,6 +50,7 @@ pub mod sessions;
 mod shown;
 pub mod skill;
 mod status;
+pub mod subagent;
 mod tab;
 mod transcript;
 mod turn;

@@ -264,7 +264,13 @@ pub(crate) async fn prepare(
         }
     }
     let kept = conversation.skills.clone();
+    if matches!(command, Some(Command::Stop)) {
+        command::subagents::stop_all(&deps, key).await;
+    }
     prepared.next = match (command, choice) {
+        (Some(Command::SubAgents(wanted)), _) => {
+            Next::Answer(command::subagents::answer(&deps, key, &wanted, now_ms).await)
+        }
         (Some(Command::Compact { instructions }), Ok(_)) => Next::Compact { instructions },
         (Some(Command::Context(form)), Ok(chosen)) => {
             let asked = ask(

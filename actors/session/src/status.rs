@@ -46,7 +46,8 @@ pub(crate) fn answer(command: &Command, facts: &Facts<'_>) -> String {
         | Command::Reasoning { .. }
         | Command::Send { .. }
         | Command::Elevated
-        | Command::Activation => match facts.model {
+        | Command::Activation
+        | Command::SubAgents(_) => match facts.model {
             Ok(_) => String::new(),
             Err(error) => error.clone(),
         },

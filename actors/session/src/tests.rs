@@ -9,6 +9,7 @@ mod operation;
 mod places;
 mod queue;
 mod recovery;
+mod subagent;
 mod survival;
 mod turn;
 mod window;

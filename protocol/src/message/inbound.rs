@@ -3,7 +3,9 @@
 use serde::Deserialize;
 use serde::Serialize;
 
+use crate::Route;
 use crate::Scopes;
+use crate::SessionKey;
 
 /// One message from outside, as the inbox row holds it.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -43,6 +45,32 @@ pub struct Inbound {
     /// What the client that sent it was granted. The gateway writes it down when it takes the message in; no client can.
     #[serde(skip_serializing_if = "grants_nothing")]
     pub scopes: Scopes,
+    /// Which turn gave this task to a sub-agent. The gateway writes it down; no client can.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub spawn: Option<Box<Spawn>>,
+}
+
+/// Where the task of a sub-agent comes from, and where its outcome goes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Spawn {
+    /// The session that gave it, and gets the outcome.
+    pub parent: SessionKey,
+    /// What it is called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+    /// Where the parent answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply: Option<Route>,
+    /// The account by which the parent was asked, such as `telegram/home`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
+    /// The platform's id of whoever asked the parent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sender: Option<String>,
+    /// The chat in which the parent was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chat: Option<Chat>,
 }
 
 fn grants_nothing(scopes: &Scopes) -> bool {

@@ -707,3 +707,76 @@ async fn a_node_is_asked_once_and_never_told_that_somebody_approved() {
     );
     assert_eq!(asked.unwrap(), json!({ "bins": {} }));
 }
+
+#[tokio::test]
+async fn a_task_is_done_on_the_side_once_and_its_outcome_comes_as_a_message() {
+    let subagents = json!({ "maxChildrenPerAgent": 2 });
+    let agents = json!({ "defaults": { "subagents": subagents }, "list": [{ "id": "main" }, { "id": "work" }] });
+    let house = House::with(json!({ "agents": agents })).await;
+    let spawn = |more: Value| {
+        let mut arguments = json!({ "task": "count the stars", "label": "stars" });
+        arguments
+            .as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
+        ("sessions_spawn", arguments)
+    };
+    let told = || {
+        let rows = house.ledger.inbox(&Default::default());
+        let is_end = |row: &&openclaw_ledger::InboxRow| row.source_id.starts_with("end/");
+        rows.iter().filter(is_end).cloned().collect::<Vec<_>>()
+    };
+    let first = call(&house, spawn(json!({})), (MAIN, owner()), "1")
+        .await
+        .unwrap();
+    // The same call again, as after a crash, is the same task.
+    let again = call(&house, spawn(json!({})), (MAIN, owner()), "1")
+        .await
+        .unwrap();
+    assert_eq!(first, again);
+    let child = first["childSessionKey"].as_str().unwrap().to_owned();
+    assert!(child.starts_with("agent:main:subagent:"), "{first}");
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
+    while told()
+        .iter()
+        .all(|row| row.state != openclaw_ledger::InboxState::Done)
+    {
+        assert!(tokio::time::Instant::now() < deadline, "{:?}", told());
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let told = told();
+    assert_eq!((told.len(), told[0].session.as_str()), (1, MAIN));
+    let text = &told[0].body.text;
+    assert!(
+        text.contains("\"stars\" is done") && text.contains("count the stars"),
+        "{text}"
+    );
+    assert!(told[0].body.scopes.is_empty());
+
+    // The parent may read it; a friend's conversation may not.
+    let read = || ("sessions_history", json!({ "sessionKey": child }));
+    let seen = call(&house, read(), (MAIN, Caller::default()), "2")
+        .await
+        .unwrap();
+    assert!(seen.to_string().contains("count the stars"), "{seen}");
+    call(&house, read(), (FRIEND, friend()), "2")
+        .await
+        .unwrap_err();
+
+    for (arguments, session, caller, why) in [
+        (json!({ "agentId": "work" }), MAIN, owner(), "allowAgents"),
+        (json!({ "agentId": "nobody" }), MAIN, owner(), "allowAgents"),
+        (
+            json!({ "model": "builtin/basic" }),
+            FRIEND,
+            friend(),
+            "not for this conversation",
+        ),
+        (json!({}), child.as_str(), owner(), "maxSpawnDepth"),
+        (json!({ "task": " " }), MAIN, owner(), "task"),
+    ] {
+        let refused = call(&house, spawn(arguments), (session, caller), "3").await;
+        let refused = refused.unwrap_err();
+        assert!(refused.contains(why), "{refused}");
+    }
+}

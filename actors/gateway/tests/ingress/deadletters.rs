@@ -48,6 +48,7 @@ async fn poison(ledger: &Ledger) {
         entry: None,
         outbox: Vec::new(),
         usage: Vec::new(),
+        tell: Vec::new(),
     };
     ledger.commit_turn(dead).await.unwrap();
 }

@@ -6,7 +6,7 @@ use openclaw_protocol::key::{AccountKey, SessionKey};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{InboxRow, NewOutbound, OutboxKey, UsageRow};
+use super::{InboxRow, NewInbound, NewOutbound, OutboxKey, UsageRow};
 
 /// Attempts after which a row is a poison message. Three survive any ordinary mishap, a fourth would
 /// only repeat it.
@@ -106,6 +106,8 @@ pub struct TurnCommit {
     pub outbox: Vec<NewOutbound>,
     /// Of the calls whose usage is not written down yet.
     pub usage: Vec<UsageRow>,
+    /// What other sessions are told of its end; each of it comes in once.
+    pub tell: Vec<NewInbound>,
 }
 
 /// What a turn's commit left for others to do.

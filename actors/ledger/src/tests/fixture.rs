@@ -116,6 +116,7 @@ pub(super) fn commit(name: &str, turn: TurnNo, outcome: TurnOutcome) -> TurnComm
         entry: Some(json!({ "updatedAt": 5, "model": "basic" })),
         outbox: vec![outbound("42", "answer")],
         usage: Vec::new(),
+        tell: Vec::new(),
     }
 }
 

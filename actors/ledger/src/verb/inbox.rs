@@ -10,7 +10,7 @@ use crate::error::LedgerError;
 use crate::op::{Answer, InboxInsert, NoticeInsert, Op, Receipt};
 use crate::row::{Accepted, Appended, InboundBatch, InboxBody, NewInbound};
 
-fn insert(row: NewInbound) -> Result<InboxInsert, LedgerError> {
+pub(super) fn insert(row: NewInbound) -> Result<InboxInsert, LedgerError> {
     let NewInbound {
         session,
         source,

@@ -76,6 +76,7 @@ impl Ledger {
             entry: None,
             outbox: Vec::new(),
             usage: Vec::new(),
+            tell: Vec::new(),
             now_ms,
         };
         self.submit(Op::CommitTurn(Box::new(end))).await.map(drop)
@@ -209,6 +210,11 @@ impl Ledger {
                 .map(|row| outbox_insert(row, now_ms))
                 .collect::<Result<_, _>>()?,
             usage,
+            tell: commit
+                .tell
+                .into_iter()
+                .map(super::inbox::insert)
+                .collect::<Result<_, _>>()?,
             now_ms,
         };
         match self.submit(Op::CommitTurn(Box::new(end))).await? {

@@ -7,6 +7,8 @@ use openclaw_ledger::TurnOutcome;
 use super::*;
 use crate::event::Phase;
 use crate::event::What;
+use crate::subagent;
+use crate::subagent::End;
 
 impl Session {
     pub(super) fn drop_rows(
@@ -46,10 +48,13 @@ async fn end(deps: &Deps, row: InboxRow, reason: &'static str) -> Result<(), Led
             entry: None,
             outbox: Vec::new(),
             usage: Vec::new(),
+            tell: subagent::outcome(&row, End::Stopped, "", 0)
+                .into_iter()
+                .collect(),
         })
         .await;
     match ended {
-        Ok(_) => {}
+        Ok(_) => subagent::wake(deps, [&row]),
         // It was ended in the meantime.
         Err(LedgerError::Rejected(Reject::TurnNotRunning { .. })) => return Ok(()),
         Err(error) => return Err(error),

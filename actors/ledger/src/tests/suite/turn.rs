@@ -19,6 +19,7 @@ on_both! {
     a_refused_commit_leaves_nothing_behind,
     a_queued_row_can_be_dropped_but_not_answered,
     usage_adds_up,
+    what_another_session_is_told_comes_in_with_the_end_and_once,
 }
 
 async fn messages_are_answered_in_order(ledger: &Ledger) {
@@ -314,4 +315,25 @@ async fn usage_adds_up(ledger: &Ledger) {
         1,
         "the end is not part of the period"
     );
+}
+
+/// The end of a turn and what another session is told of it are one write; the same end is told once.
+async fn what_another_session_is_told_comes_in_with_the_end_and_once(ledger: &Ledger) {
+    let told = || vec![inbound("b", "end of a")];
+    let turn = begun(ledger, "a", "1").await;
+    let end = TurnCommit {
+        tell: told(),
+        ..commit("a", turn, TurnOutcome::Done)
+    };
+    ledger.commit_turn(end.clone()).await.unwrap();
+    assert_eq!(ledger.pending(&session("b")), 1);
+    // A turn that is over ends no more, and tells nobody.
+    ledger.commit_turn(end).await.unwrap_err();
+    let turn = begun(ledger, "a", "2").await;
+    let again = TurnCommit {
+        tell: told(),
+        ..commit("a", turn, TurnOutcome::Done)
+    };
+    ledger.commit_turn(again).await.unwrap();
+    assert_eq!(ledger.pending(&session("b")), 1);
 }
