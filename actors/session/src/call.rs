@@ -301,6 +301,10 @@ async fn follow(
             Some(Ok(event)) => {
                 answer.take(event)?;
                 open.saw(answer.bytes());
+                if answer.due.is_none() {
+                    // What was shown goes out first: the writers of sockets wait behind this task on the same thread.
+                    tokio::task::yield_now().await;
+                }
             }
             Some(Err(error)) => return Err(error),
             None => {

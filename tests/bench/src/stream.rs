@@ -56,6 +56,11 @@ pub(crate) async fn first_delta(bin: &str, scale: usize, table: &mut Table) {
             let mut added = Sample::default();
             let session = format!("agent:main:stream-{nr}");
             for round in 0..=rounds {
+                // People don't speak in chorus: each begins while the others' answers stream.
+                tokio::time::sleep(Duration::from_millis(
+                    ((nr * 7 + round * 13) % 20 * 9) as u64,
+                ))
+                .await;
                 let run = format!("run-{nr}-{round}-end");
                 let first = socket.turn_saying(&session, &run, &run).await;
                 let left = left.lock().expect("no panic").remove(&run);
