@@ -152,7 +152,7 @@ impl Answer {
         let now = Instant::now();
         let due = [&self.text, &self.thinking]
             .into_iter()
-            .filter_map(Growing::due)
+            .filter_map(|growing| growing.due(now))
             .min();
         match due {
             Some(due) if due <= now => self.flush(),
@@ -208,13 +208,13 @@ fn weight(value: &Value) -> usize {
 }
 
 impl Growing {
-    /// When the next event may go out; none when there is nothing new.
-    fn due(&self) -> Option<Instant> {
+    /// When the next event may go out, the first at once; none when there is nothing new.
+    fn due(&self, now: Instant) -> Option<Instant> {
         if self.shown == self.all.len() {
             return None;
         }
         let pause = Duration::from_micros(self.all.len() as u64);
-        Some(self.last.map_or_else(Instant::now, |last| last + pause))
+        Some(self.last.map_or(now, |last| last + pause))
     }
 
     fn take(&mut self, now: Instant) -> Option<(Arc<str>, Arc<str>)> {
