@@ -401,6 +401,8 @@ async fn a_run_in_the_background_is_spoken_to_and_ended() {
         house.process(poll).await.1,
         "hello\nover\n\nOver: exit code 0."
     );
+    // Where it was over before anybody asked, that was told.
+    house.told.lock().unwrap().clear();
 
     let running = house
         .good(json!({ "command": "echo $$ > own; sleep 600", "background": true }))
