@@ -125,14 +125,15 @@ pub fn response(id: &str, outcome: &Result<Value, ErrorShape>) -> String {
 }
 
 /// Writes the response whose payload is JSON already.
-pub fn written_response(id: &str, payload: &str) -> String {
-    const ENDS: usize = 64;
-    let mut frame = String::with_capacity(payload.len() + id.len() + ENDS);
-    frame.push_str(r#"{"type":"res","id":"#);
+///
+/// The frame grows around the payload where it stands: a list of some megabytes is moved within its place and not copied
+/// into a new one.
+pub fn written_response(id: &str, payload: String) -> String {
     // A text always serialises.
-    frame.push_str(&serde_json::to_string(id).unwrap_or_default());
-    frame.push_str(r#","ok":true,"payload":"#);
-    frame.push_str(payload);
+    let id = serde_json::to_string(id).unwrap_or_default();
+    let mut frame = payload;
+    let head = format!(r#"{{"type":"res","id":{id},"ok":true,"payload":"#);
+    frame.insert_str(0, &head);
     frame.push('}');
     frame
 }

@@ -204,6 +204,12 @@ impl Ledger {
         entries
     }
 
+    /// Grows with each write to an entry, of any agent, and is new with each start.
+    #[must_use]
+    pub fn session_writes(&self) -> u64 {
+        self.store.stats().session_writes()
+    }
+
     /// Shows all entries of an agent as they are stored, in the order of their keys: the key and the JSON, not read.
     pub fn each_session_entry(&self, agent: &str, mut show: impl FnMut(&str, &[u8])) {
         let from = format!("agent:{agent}:");

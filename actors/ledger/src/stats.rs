@@ -1,6 +1,7 @@
 //! What the ledger counts: read from atomics, so it answers even while the disk hangs.
 
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::atomic::{AtomicI64, AtomicU64};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -54,11 +55,20 @@ impl Count {
 
 /// Changes of the counts by one transaction.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Tally([i64; Count::LEN]);
+pub(crate) struct Tally {
+    counts: [i64; Count::LEN],
+    /// Writes to the table of sessions.
+    sessions: u64,
+}
 
 impl Tally {
+    /// A row of a table was written or taken out.
+    pub(crate) fn wrote(&mut self, table: TableId) {
+        self.sessions += u64::from(table == TableId::Session);
+    }
+
     pub(crate) fn add(&mut self, count: Count, by: i64) {
-        if let Some(place) = self.0.get_mut(count as usize) {
+        if let Some(place) = self.counts.get_mut(count as usize) {
             *place += by;
         }
     }
@@ -131,6 +141,8 @@ const BUCKETS: usize = 26 * 4;
 #[derive(Debug)]
 pub(crate) struct Stats {
     counts: [AtomicI64; Count::LEN],
+    /// Writes to the table of sessions since the start.
+    sessions: AtomicU64,
     commits: AtomicU64,
     ops: AtomicU64,
     rows: AtomicU64,
@@ -149,6 +161,7 @@ impl Stats {
     pub(crate) fn new() -> Self {
         Self {
             counts: std::array::from_fn(|_| AtomicI64::new(0)),
+            sessions: AtomicU64::new(0),
             commits: AtomicU64::new(0),
             ops: AtomicU64::new(0),
             rows: AtomicU64::new(0),
@@ -163,12 +176,22 @@ impl Stats {
         }
     }
 
+    /// Counts what a transaction changed, once readers see it.
     pub(crate) fn apply(&self, tally: &Tally) {
-        for (count, change) in self.counts.iter().zip(tally.0) {
+        for (count, change) in self.counts.iter().zip(tally.counts) {
             if change != 0 {
                 count.fetch_add(change, Relaxed);
             }
         }
+        if tally.sessions != 0 {
+            self.sessions.fetch_add(tally.sessions, Release);
+        }
+    }
+
+    /// Grows with each write to the table of sessions. Whoever read it before the table and finds it unchanged
+    /// later would read the same again.
+    pub(crate) fn session_writes(&self) -> u64 {
+        self.sessions.load(Acquire)
     }
 
     /// A batch has been taken from the queue.

@@ -72,7 +72,7 @@ fn what_is_written_already_goes_out_as_what_is_not() {
     let payload = json!({ "sessions": [{ "key": "a \"b\"" }], "count": 1 });
     let id = "7 \"x\"";
     assert_eq!(
-        written_response(id, &payload.to_string()),
+        written_response(id, payload.to_string()),
         response(id, &Ok(payload))
     );
 }

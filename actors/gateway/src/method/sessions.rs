@@ -41,7 +41,9 @@ pub(super) fn list(call: Call) -> Outcome {
         let size = |name: &str| call.number(name).and_then(|n| usize::try_from(n).ok());
         let (offset, limit) = (size("offset").unwrap_or(0), size("limit"));
         let sessions = &call.services.sessions;
-        let page = sessions.page(&filter, offset, limit).await;
+        let page = sessions
+            .page(&filter, offset, limit, "{\"sessions\":")
+            .await;
         let page = page.map_err(|error| ErrorShape::unavailable(error.to_string()))?;
         let agents = call.services.configuration().agents.ids();
         let path = match (&agent, agents.as_slice()) {
@@ -65,12 +67,9 @@ pub(super) fn list(call: Call) -> Outcome {
             about.insert("hasMore".to_owned(), json!(next.is_some()));
             about.insert("nextOffset".to_owned(), json!(next));
         }
-        // The rows are JSON already.
-        let mut answer = about.to_string();
-        answer.pop();
-        answer.push_str(",\"sessions\":");
-        answer.push_str(&page.rows);
-        answer.push('}');
+        // The rows are JSON already; the rest of the object follows them.
+        let mut answer = page.text;
+        answer.push_str(&about.to_string().replacen('{', ",", 1));
         Ok(answer)
     })
 }

@@ -469,7 +469,7 @@ async fn a_message_goes_out_once_and_to_no_place_that_the_caller_may_not_reach()
         .services
         .accounts
         .update(&account, |status: &mut AccountStatus| {
-            status.name = Some("home".to_owned())
+            status.name = Some("home".to_owned());
         });
     let send = |arguments: Value| {
         let mut all = json!({ "action": "send", "message": "hello" });
@@ -545,7 +545,7 @@ async fn a_conversation_that_may_not_answer_may_not_write_either() {
         .services
         .accounts
         .update(&account, |status: &mut AccountStatus| {
-            status.name = Some("home".to_owned())
+            status.name = Some("home".to_owned());
         });
     let send = |target: Option<&str>| {
         let arguments = json!({ "action": "send", "message": "hello", "target": target });

@@ -15,6 +15,8 @@ const TITLE_CHARS: usize = 60;
 const LAST_CHARS: usize = 240;
 /// What a row takes beyond its facts, mostly.
 const ROW_END: usize = 48;
+/// What is put around the rows on their way out, mostly.
+const ENVELOPE: usize = 1024;
 
 /// Which sessions to list, and how much of them.
 #[derive(Debug, Clone, Default)]
@@ -47,8 +49,8 @@ pub struct Page {
     pub total: usize,
     /// How many of them are in this part.
     pub count: usize,
-    /// They, as a JSON array.
-    pub rows: String,
+    /// They, as a JSON array behind what the caller wants before them.
+    pub text: String,
 }
 
 impl Sessions {
@@ -62,12 +64,14 @@ impl Sessions {
             .collect()
     }
 
-    /// A part of the list, the last touched first, as clients get it. Fails only if its task falls.
+    /// A part of the list, the last touched first, as clients get it, written behind `before`: it is long, and copied no
+    /// more than it must be. Fails only if its task falls.
     pub async fn page(
         &self,
         filter: &Filter,
         offset: usize,
         limit: Option<usize>,
+        before: &'static str,
     ) -> Result<Page, JoinError> {
         let mut rows: Vec<Arc<Row>> = if filter.reads_entries() {
             let found = self.matching(filter).await.into_iter();
@@ -80,7 +84,7 @@ impl Sessions {
         let (sessions, filter) = (self.clone(), filter.clone());
         let write = move || {
             rows.sort_by_key(|row| std::cmp::Reverse(row.updated_at));
-            sessions.write(&rows, &filter, offset, limit)
+            sessions.write(&rows, &filter, offset, limit, before)
         };
         tokio::task::spawn_blocking(write).await
     }
@@ -135,6 +139,7 @@ impl Sessions {
         filter: &Filter,
         offset: usize,
         limit: Option<usize>,
+        before: &str,
     ) -> Page {
         let total = rows.len();
         let shown = rows.iter().skip(offset).take(limit.unwrap_or(usize::MAX));
@@ -143,12 +148,13 @@ impl Sessions {
         let mut page = Page {
             total,
             count: 0,
-            rows: String::with_capacity(size + 2),
+            text: String::with_capacity(before.len() + size + ENVELOPE),
         };
-        page.rows.push('[');
+        page.text.push_str(before);
+        page.text.push('[');
         for row in shown {
             if page.count > 0 {
-                page.rows.push(',');
+                page.text.push(',');
             }
             page.count += 1;
             let (title, last) = self.words(row.session_id.as_deref(), filter);
@@ -157,9 +163,9 @@ impl Sessions {
                 derived_title: title.as_deref(),
                 last_message: last.as_deref(),
             };
-            row.write(&now, &mut page.rows);
+            row.write(&now, &mut page.text);
         }
-        page.rows.push(']');
+        page.text.push(']');
         page
     }
 

@@ -51,8 +51,11 @@ const FIELDS: [&str; 27] = [
 /// The rows of the ledger's entries, by agent and in the order of their keys.
 #[derive(Debug, Default)]
 pub(crate) struct Shelf {
-    agents: Mutex<HashMap<String, Arc<[Arc<Row>]>>>,
+    agents: Mutex<HashMap<String, Kept>>,
 }
+
+/// An agent's rows, and how much had been written to entries when they were read.
+type Kept = (u64, Arc<[Arc<Row>]>);
 
 /// One session.
 #[derive(Debug)]
@@ -148,8 +151,14 @@ impl Row {
 impl Shelf {
     /// The rows of an agent, as the ledger has them now.
     pub(super) fn rows(&self, ledger: &Ledger, agent: &str) -> Arc<[Arc<Row>]> {
+        // Looked at before the entries: what is written meanwhile is read again next time.
+        let writes = ledger.session_writes();
         let known = self.lock().get(agent).cloned();
-        let known = known.unwrap_or_else(|| Arc::from([]));
+        let known = match known {
+            Some((then, known)) if then == writes => return known,
+            Some((_, known)) => known,
+            None => Arc::from([]),
+        };
         let mut before = known.iter().peekable();
         let mut rows: Vec<Arc<Row>> = Vec::with_capacity(known.len());
         let mut is_same = true;
@@ -167,15 +176,17 @@ impl Shelf {
                 }
             }
         });
-        if is_same && before.next().is_none() {
-            return known;
-        }
-        let rows: Arc<[Arc<Row>]> = rows.into();
-        self.lock().insert(agent.to_owned(), Arc::clone(&rows));
+        let rows: Arc<[Arc<Row>]> = if is_same && before.next().is_none() {
+            known
+        } else {
+            rows.into()
+        };
+        let mut agents = self.lock();
+        agents.insert(agent.to_owned(), (writes, Arc::clone(&rows)));
         rows
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Arc<[Arc<Row>]>>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Kept>> {
         self.agents.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -78,7 +78,7 @@ impl WsConnection {
                 let answer_id = id.clone();
                 let answer = async move {
                     match future.await {
-                        Ok(payload) => (true, written_response(&answer_id, &payload)),
+                        Ok(payload) => (true, written_response(&answer_id, payload)),
                         Err(refused) => (false, written(&answer_id, Err(refused))),
                     }
                 };
