@@ -3,7 +3,8 @@
 //! There are two. The plain one serves `http://`: no TLS roots are read for it, which would cost
 //! milliseconds and megabytes, and no proxy is asked, because such servers are on this machine or
 //! its network. The other serves `https://`, with the roots of the system and its proxy; it is made
-//! when the first `https://` address is called. Both keep few idle connections, and not for long.
+//! when the first `https://` address is called. Both keep idle connections for half a minute, no
+//! more of them than sessions usually work at once.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
