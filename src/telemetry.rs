@@ -20,6 +20,8 @@ use std::time::Duration;
 use openclaw_gateway::paths::Paths;
 use openclaw_protocol::Config;
 use tracing_subscriber::Layer;
+use tracing_subscriber::filter::FilterExt as _;
+use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
@@ -81,8 +83,8 @@ pub(crate) fn start(settings: Settings) -> Telemetry {
     let file = file::LogFile::new(settings.file);
     let path = file.path();
     let writer = Writer::start(file, settings.console, redactor);
-    let lines =
-        layer::Lines::new(writer.clone(), &settings.levels).with_filter(settings.levels.either());
+    let lines = layer::Lines::new(writer.clone(), &settings.levels)
+        .with_filter(settings.levels.either().and(filter_fn(layer::concerns)));
     let exporter = settings.otlp.map(otlp::Exporter::start).transpose();
     let (spans, problem) = match exporter {
         Ok(spans) => (spans, None),

@@ -39,6 +39,11 @@ struct Inner {
 }
 
 impl Tools {
+    /// Whether both are the same shared value.
+    pub fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.inner, &other.inner)
+    }
+
     /// Their text on a wire, as `write` makes it; the name stands for the wire.
     pub fn written(
         &self,

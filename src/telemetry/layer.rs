@@ -5,6 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 use openclaw_runtime::TraceContext;
 use tracing::Event;
+use tracing::Metadata;
 use tracing::Subscriber;
 use tracing::field::Field;
 use tracing::field::Visit;
@@ -27,8 +28,17 @@ pub(super) struct Lines {
     console: Targets,
 }
 
+/// The field of a span that names the actor.
+const ACTOR: &str = "actor.path";
+
 /// The actor whose mail is being handled, kept with its span.
 struct Actor(String);
+
+/// Whether lines need to know of it: all events, and of spans only those that name an actor. Others are for a collector,
+/// and cost nothing where there is none.
+pub(super) fn concerns(metadata: &Metadata<'_>) -> bool {
+    metadata.is_event() || metadata.fields().field(ACTOR).is_some()
+}
 
 impl Lines {
     pub(super) fn new(writer: Writer, levels: &Levels) -> Self {
@@ -82,7 +92,7 @@ struct ActorPath(Option<String>);
 
 impl Visit for ActorPath {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        if field.name() == "actor.path" {
+        if field.name() == ACTOR {
             self.0 = Some(format!("{value:?}"));
         }
     }

@@ -89,13 +89,11 @@ pub(crate) fn secrets(shelf: Arc<SkillShelf>) -> SecretsOf {
 
 impl Skills for SkillShelf {
     fn now(&self, agent: &AgentId, workspace: &Path) -> Arc<Snapshot> {
+        if let Some(snapshot) = self.at_hand(agent, workspace) {
+            return snapshot;
+        }
         let loaded = self.config.borrow().clone();
         let known = |held: &&mut Held| held.is_of(&loaded, workspace);
-        if let Some(held) = self.lock().get_mut(agent).filter(|held| known(held))
-            && held.looked.elapsed() < self.look_each
-        {
-            return held.snapshot.clone();
-        }
         let places = places(&self.paths, &loaded, Some(workspace));
         let stamp = skill::stamp(&places);
         if let Some(held) = self.lock().get_mut(agent).filter(|held| known(held))
@@ -120,6 +118,14 @@ impl Skills for SkillShelf {
         };
         self.lock().insert(agent.clone(), held);
         snapshot
+    }
+
+    fn at_hand(&self, agent: &AgentId, workspace: &Path) -> Option<Arc<Snapshot>> {
+        let loaded = self.config.borrow().clone();
+        let held = self.lock();
+        let held = held.get(agent)?;
+        let is_fresh = held.is_of(&loaded, workspace) && held.looked.elapsed() < self.look_each;
+        is_fresh.then(|| held.snapshot.clone())
     }
 
     fn is_followed(&self) -> bool {

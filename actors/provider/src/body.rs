@@ -42,6 +42,18 @@ impl Body {
         self.text.extend_from_slice(text.as_bytes());
     }
 
+    /// Adds a list, entry by entry.
+    pub(crate) fn list(&mut self, name: &str, fill: impl FnOnce(&mut List<'_>)) {
+        self.name(name);
+        self.text.push(b'[');
+        let mut list = List {
+            text: &mut self.text,
+            is_empty: true,
+        };
+        fill(&mut list);
+        self.text.push(b']');
+    }
+
     fn name(&mut self, name: &str) {
         self.text
             .push(if self.text.is_empty() { b'{' } else { b',' });
@@ -61,6 +73,38 @@ impl Body {
     }
 }
 
+/// A list of a [`Body`] that grows by entries.
+pub(crate) struct List<'b> {
+    text: &'b mut Vec<u8>,
+    is_empty: bool,
+}
+
+impl List<'_> {
+    /// Adds an entry. A value that JSON can't hold leaves it out.
+    pub(crate) fn put<T: Serialize + ?Sized>(&mut self, value: &T) {
+        let (before, was_empty) = (self.text.len(), self.is_empty);
+        self.begin();
+        if serde_json::to_writer(&mut *self.text, value).is_err() {
+            self.text.truncate(before);
+            self.is_empty = was_empty;
+        }
+    }
+
+    /// Adds an entry that is JSON already, in pieces.
+    pub(crate) fn text(&mut self, pieces: &[&str]) {
+        self.begin();
+        for piece in pieces {
+            self.text.extend_from_slice(piece.as_bytes());
+        }
+    }
+
+    fn begin(&mut self) {
+        if !std::mem::take(&mut self.is_empty) {
+            self.text.push(b',');
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::Value;
@@ -75,6 +119,20 @@ mod tests {
         body.put("model", "a\"b");
         body.put("list", &json!([1, { "x": null }]));
         assert_eq!(body.finish(), r#"{"model":"a\"b","list":[1,{"x":null}]}"#);
+    }
+
+    #[test]
+    fn a_list_holds_what_is_put_and_what_is_json_already() {
+        let unfit: std::collections::HashMap<(u8, u8), u8> = [((1, 2), 3)].into();
+        let mut body = Body::new();
+        body.list("none", |_| {});
+        body.list("some", |list| {
+            list.put(&unfit);
+            list.text(&["{\"a\":", "1}"]);
+            list.put(&unfit);
+            list.put("b");
+        });
+        assert_eq!(body.finish(), r#"{"none":[],"some":[{"a":1},"b"]}"#);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use futures_core::Stream;
 use openclaw_protocol::Message;
 use openclaw_protocol::ModelRef;
+use openclaw_protocol::Prompt;
 use openclaw_protocol::SessionKey;
 use openclaw_protocol::StopReason;
 use openclaw_protocol::Tools;
@@ -34,7 +35,7 @@ pub struct ModelRequest {
     /// The model to call; a client serves every model of its provider.
     pub model: ModelRef,
     /// The system prompt; empty for none.
-    pub system: Arc<str>,
+    pub system: Prompt,
     /// The conversation so far, as the transcript holds it. It is repaired for the wire.
     pub messages: Arc<[Arc<Message>]>,
     /// What the model may call.

@@ -299,10 +299,11 @@ async fn follow(
                 return Ok(());
             }
             Some(Ok(event)) => {
+                let was_silent = !answer.has_shown();
                 answer.take(event)?;
                 open.saw(answer.bytes());
-                if answer.due.is_none() {
-                    // What was shown goes out first: the writers of sockets wait behind this task on the same thread.
+                if was_silent && answer.has_shown() {
+                    // The first words go out first: the writers of sockets wait behind this task on the same thread.
                     tokio::task::yield_now().await;
                 }
             }

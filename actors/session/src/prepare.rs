@@ -6,21 +6,18 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 use openclaw_ledger::InboxRow;
 use openclaw_ledger::LedgerError;
-use openclaw_protocol::ChatKind;
 use openclaw_protocol::Content;
 use openclaw_protocol::Inbound;
 use openclaw_protocol::Message;
 use openclaw_protocol::ModelRef;
+use openclaw_protocol::Prompt;
 use openclaw_protocol::Tools;
 use openclaw_protocol::config::Compaction;
 use openclaw_protocol::config::ContextPruning;
 use openclaw_protocol::config::ResolvedAgent;
 use openclaw_protocol::message::Extra;
 use openclaw_protocol::message::UserMessage;
-use openclaw_tool::SessionKind;
-use openclaw_tool::policy::Subject;
 
-use crate::caller;
 use crate::command;
 use crate::command::Command;
 use crate::command::Shown;
@@ -48,19 +45,18 @@ use crate::models::Chosen;
 use crate::notice;
 use crate::outbound;
 use crate::outbound::Manner;
-use crate::prompt::Ask;
-use crate::prompt::Mode;
 use crate::queue;
 use crate::reset;
 use crate::send;
 use crate::shown;
-use crate::skill;
 use crate::skill::Snapshot;
 use crate::status;
-use crate::workspace;
 
+mod ask;
 mod words;
 
+use self::ask::Asking;
+use self::ask::called;
 use self::words::heard;
 pub(crate) use self::words::meanwhile;
 use self::words::user_message;
@@ -103,7 +99,7 @@ pub(crate) struct Prepared {
 pub(crate) enum Next {
     /// Ask the model.
     Ask {
-        system: Arc<str>,
+        system: Prompt,
         tools: Tools,
         /// What the prompt tells of; the conversation keeps it.
         skills: Arc<Snapshot>,
@@ -264,6 +260,16 @@ pub(crate) async fn prepare(
         }
     }
     let kept = conversation.skills.clone();
+    let (chosen, cwd) = (prepared.chosen.clone(), prepared.cwd.clone());
+    let asking = Asking {
+        deps: &deps,
+        agent: &agent,
+        row: &row,
+        inbound: &inbound,
+        model: &chosen.model,
+        cwd: &cwd,
+        zone: zone.iana_name().unwrap_or("local"),
+    };
     if matches!(command, Some(Command::Stop)) {
         command::subagents::stop_all(&deps, key).await;
     }
@@ -272,32 +278,20 @@ pub(crate) async fn prepare(
             Next::Answer(command::subagents::answer(&deps, key, &wanted, now_ms).await)
         }
         (Some(Command::Compact { instructions }), Ok(_)) => Next::Compact { instructions },
-        (Some(Command::Context(form)), Ok(chosen)) => {
-            let asked = ask(
-                &deps,
-                &agent,
-                &row,
-                &inbound,
-                &prepared,
-                kept,
-                zone_name(&zone),
-            )
-            .await;
-            match asked {
-                Next::Ask { system, tools, .. } => Next::Answer(report::report(
-                    form,
-                    &report::Facts {
-                        model: chosen.model.to_string(),
-                        window: Window::new(chosen.context_window, &defaults.compaction),
-                        system: &system,
-                        tools: &tools,
-                        history: prepared.history.iter().map(Arc::as_ref).collect(),
-                        compactions: prepared.compactions,
-                    },
-                )),
-                refused => refused,
-            }
-        }
+        (Some(Command::Context(form)), Ok(chosen)) => match asking.next(kept).await {
+            Next::Ask { system, tools, .. } => Next::Answer(report::report(
+                form,
+                &report::Facts {
+                    model: chosen.model.to_string(),
+                    window: Window::new(chosen.context_window, &defaults.compaction),
+                    system: &system,
+                    tools: &tools,
+                    history: prepared.history.iter().map(Arc::as_ref).collect(),
+                    compactions: prepared.compactions,
+                },
+            )),
+            refused => refused,
+        },
         (Some(Command::Usage(Some(Shown::Cost))), _) => {
             let (ledger, key, zone) = (deps.ledger.clone(), key.clone(), zone.clone());
             let count = move || usage::cost(&ledger, &key, now_ms, &zone);
@@ -366,18 +360,7 @@ pub(crate) async fn prepare(
                 .unwrap_or_else(|| prepared.chosen.model.clone());
             Next::Refuse(notice::model_error(&wanted, &error))
         }
-        (None, Ok(_)) => {
-            ask(
-                &deps,
-                &agent,
-                &row,
-                &inbound,
-                &prepared,
-                kept,
-                zone_name(&zone),
-            )
-            .await
-        }
+        (None, Ok(_)) => asking.next(kept).await,
     };
     if let Next::Ask { tools, .. } = &prepared.next {
         prepared.may_note = fresh.is_none() && notes::may_be_taken(stored.as_ref(), tools);
@@ -428,92 +411,6 @@ async fn pruned(
     Arc::new(out)
 }
 
-/// What the model is told where a message calls a skill by its name.
-async fn called(
-    deps: &Arc<Deps>,
-    agent: &ResolvedAgent,
-    conversation: &Conversation,
-    text: &str,
-) -> Option<String> {
-    if !text.trim_start().starts_with('/') {
-        return None;
-    }
-    let workspace = deps.workspace_of(agent);
-    let (deps, agent, text) = (deps.clone(), agent.id.clone(), text.to_owned());
-    let kept = conversation.skills.clone();
-    let looking = tokio::task::spawn_blocking(move || {
-        let skills = skill::of_conversation(&*deps.shared.skills, kept, &agent, &workspace);
-        skill::invoked(&text, skills.skills())
-    });
-    looking.await.ok().flatten()
-}
-
-/// The prompt and the tools of a model turn; makes the workspace at the agent's first turn.
-async fn ask(
-    deps: &Arc<Deps>,
-    agent: &ResolvedAgent,
-    row: &InboxRow,
-    inbound: &openclaw_protocol::Inbound,
-    prepared: &Prepared,
-    kept: Option<Arc<Snapshot>>,
-    zone: String,
-) -> Next {
-    let cwd = &prepared.cwd;
-    let tools = deps.policy().specs(&Subject {
-        agent: agent.id.clone(),
-        session: row.session.clone(),
-        caller: caller::caller(&(deps.config)(), row, Some(&prepared.chosen.model)),
-    });
-    let is_private = inbound.chat.kind == ChatKind::Direct;
-    let mode = match SessionKind::of(&row.session) {
-        SessionKind::SubAgent => Mode::Minimal,
-        _ => Mode::Full,
-    };
-    let job = {
-        let (deps, agent, cwd, tools) = (deps.clone(), agent.clone(), cwd.clone(), tools.clone());
-        move || {
-            workspace::seed(&cwd, agent.defaults.skip_bootstrap)?;
-            let skills = skill::of_conversation(&*deps.shared.skills, kept, &agent.id, &cwd);
-            let name = agent.identity.name.as_deref().or(agent.name.as_deref());
-            // Who can read no file can follow none.
-            let can_read = tools
-                .iter()
-                .any(|tool| ["read", "exec"].contains(&&*tool.name));
-            let system = deps.shared.prompts.get(&Ask {
-                agent: &agent.id,
-                name,
-                theme: agent.identity.theme.as_deref(),
-                workspace: &cwd,
-                max_chars: agent.defaults.bootstrap_max_chars,
-                tools: &tools,
-                skills: if can_read { skills.told() } else { "" },
-                is_private,
-                mode,
-                zone: &zone,
-            });
-            Ok::<_, std::io::Error>((system, skills))
-        }
-    };
-    // The disk may be slow: its work belongs on a blocking thread.
-    let (system, skills) = match tokio::task::spawn_blocking(job).await {
-        Ok(Ok(made)) => made,
-        Ok(Err(error)) => {
-            return Next::Refuse(notice::no_workspace(&cwd.display().to_string(), &error));
-        }
-        Err(error) => return Next::Refuse(format!("The prompt could not be built: {error}")),
-    };
-    let system = match inbound.extra_system_prompt.as_deref() {
-        // After the stable part, so that the cache of that part still holds.
-        Some(extra) if !extra.trim().is_empty() => format!("{system}\n{extra}\n").into(),
-        _ => system,
-    };
-    Next::Ask {
-        system,
-        tools,
-        skills,
-    }
-}
-
 /// Marks a message that the gateway handled itself, so that no model sees it.
 pub(crate) fn command_mark() -> Extra {
     Extra::from_iter([(
@@ -524,8 +421,4 @@ pub(crate) fn command_mark() -> Extra {
 
 fn unknown_model() -> Chosen {
     Chosen::plain(ModelRef::new("openclaw", "gateway"), "openclaw")
-}
-
-fn zone_name(zone: &jiff::tz::TimeZone) -> String {
-    zone.iana_name().unwrap_or("local").to_owned()
 }

@@ -7,13 +7,16 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::path::Path;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::Mutex;
+use std::sync::MutexGuard;
 use std::sync::PoisonError;
+use std::time::Duration;
+use std::time::Instant;
 use std::time::SystemTime;
 
 use openclaw_protocol::AgentId;
-use openclaw_protocol::ToolSpec;
+use openclaw_protocol::Prompt;
+use openclaw_protocol::Tools;
 
 /// The files that go into every prompt.
 const FILES: [&str; 7] = [
@@ -33,6 +36,11 @@ const MINIMAL: [&str; 2] = ["AGENTS.md", "TOOLS.md"];
 const TOTAL: usize = 60_000;
 /// Long-term memory; only where nobody else listens.
 const MEMORY: [&str; 2] = ["MEMORY.md", "memory.md"];
+
+/// A look that took longer had to wait for the disk.
+const QUICK: Duration = Duration::from_micros(500);
+/// How long the kernel surely keeps in memory what was looked at.
+const WARM: Duration = Duration::from_secs(30);
 
 /// What an agent that people speak with has to know of messages.
 const MESSAGES: &str = "\n## Messages\n\
@@ -62,7 +70,7 @@ pub(crate) struct Ask<'a> {
     pub(crate) workspace: &'a Path,
     /// Per file, in characters.
     pub(crate) max_chars: usize,
-    pub(crate) tools: &'a [ToolSpec],
+    pub(crate) tools: &'a Tools,
     /// What it can read up, as a section of the prompt; empty without any.
     pub(crate) skills: &'a str,
     /// Whether only the owner's side of the conversation is there.
@@ -71,9 +79,31 @@ pub(crate) struct Ask<'a> {
     pub(crate) zone: &'a str,
 }
 
-/// Facts, files as they were, prompt.
-type Kept = (u64, Stamp, Arc<str>);
+/// A prompt with what it was made of.
+#[derive(Debug)]
+struct Kept {
+    facts: u64,
+    tools: Tools,
+    files: Stamp,
+    prompt: Prompt,
+    look: Look,
+}
+
 type Stamp = Vec<(PathBuf, Option<(SystemTime, u64)>)>;
+
+/// How the last look at the files went.
+#[derive(Debug, Clone, Copy)]
+struct Look {
+    at: Instant,
+    took: Duration,
+}
+
+impl Look {
+    /// Whether another look now is as good as certain to find everything in the kernel's memory.
+    fn is_warm(&self) -> bool {
+        self.took < QUICK && self.at.elapsed() < WARM
+    }
+}
 
 /// Keeps the last prompt of each agent until one of its files changes.
 #[derive(Debug, Default)]
@@ -83,26 +113,50 @@ pub(crate) struct Prompts {
 
 impl Prompts {
     /// The prompt; reads files, so it belongs on a blocking thread.
-    pub(crate) fn get(&self, ask: &Ask<'_>) -> Arc<str> {
-        let stamp = stamp(ask);
-        let facts = facts(ask);
-        let place = (ask.agent.clone(), ask.is_private, ask.mode);
-        {
-            let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some((had_facts, had, prompt)) = last.get(&place)
-                && *had == stamp
-                && *had_facts == facts
-            {
-                return prompt.clone();
-            }
+    pub(crate) fn get(&self, ask: &Ask<'_>) -> Prompt {
+        if let Some(prompt) = self.unchanged(ask) {
+            return prompt;
         }
-        let prompt: Arc<str> = build(ask).into();
-        self.last
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(place, (facts, stamp, prompt.clone()));
+        let (files, look) = stamp(ask);
+        let prompt = Prompt::from(build(ask));
+        let kept = Kept {
+            facts: facts(ask),
+            tools: ask.tools.clone(),
+            files,
+            prompt: prompt.clone(),
+            look,
+        };
+        self.lock().insert(place(ask), kept);
         prompt
     }
+
+    /// The prompt without a blocking thread: while turns follow each other on a disk that was quick a moment ago, and none
+    /// of the files changed. They are looked at, not read.
+    pub(crate) fn at_hand(&self, ask: &Ask<'_>) -> Option<Prompt> {
+        let is_warm = self.lock().get(&place(ask))?.look.is_warm();
+        is_warm.then(|| self.unchanged(ask)).flatten()
+    }
+
+    fn unchanged(&self, ask: &Ask<'_>) -> Option<Prompt> {
+        let place = place(ask);
+        let is_of = |kept: &Kept| kept.tools.is(ask.tools) && kept.facts == facts(ask);
+        if !self.lock().get(&place).is_some_and(is_of) {
+            return None;
+        }
+        let (files, look) = stamp(ask);
+        let mut last = self.lock();
+        let kept = last.get_mut(&place)?;
+        kept.look = look;
+        (kept.files == files && is_of(kept)).then(|| kept.prompt.clone())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<(AgentId, bool, Mode), Kept>> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn place(ask: &Ask<'_>) -> (AgentId, bool, Mode) {
+    (ask.agent.clone(), ask.is_private, ask.mode)
 }
 
 fn names(ask: &Ask<'_>) -> Vec<&'static str> {
@@ -121,8 +175,9 @@ fn names(ask: &Ask<'_>) -> Vec<&'static str> {
     names
 }
 
-fn stamp(ask: &Ask<'_>) -> Stamp {
-    names(ask)
+fn stamp(ask: &Ask<'_>) -> (Stamp, Look) {
+    let at = Instant::now();
+    let files = names(ask)
         .into_iter()
         .map(|name| {
             let path = ask.workspace.join(name);
@@ -131,7 +186,9 @@ fn stamp(ask: &Ask<'_>) -> Stamp {
                 .and_then(|meta| Some((meta.modified().ok()?, meta.len())));
             (path, seen)
         })
-        .collect()
+        .collect();
+    let took = at.elapsed();
+    (files, Look { at, took })
 }
 
 fn facts(ask: &Ask<'_>) -> u64 {
@@ -140,9 +197,7 @@ fn facts(ask: &Ask<'_>) -> u64 {
     use std::hash::Hasher;
     let mut hasher = DefaultHasher::new();
     (ask.name, ask.theme, ask.max_chars, ask.zone, ask.skills).hash(&mut hasher);
-    for tool in ask.tools {
-        (&tool.name, &tool.description).hash(&mut hasher);
-    }
+    ask.workspace.hash(&mut hasher);
     hasher.finish()
 }
 
@@ -160,7 +215,7 @@ fn build(ask: &Ask<'_>) -> String {
     }
     if !ask.tools.is_empty() {
         out.push_str("\n## Tools\n");
-        for tool in ask.tools {
+        for tool in ask.tools.iter() {
             let summary = tool.description.lines().next().unwrap_or_default();
             let _ = writeln!(out, "- {}: {summary}", tool.name);
         }
@@ -244,7 +299,11 @@ fn capped(text: &str, name: &str, max_chars: usize) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use super::*;
+
+    static NO_TOOLS: LazyLock<Tools> = LazyLock::new(Tools::default);
 
     fn ask<'a>(agent: &'a AgentId, workspace: &'a Path) -> Ask<'a> {
         Ask {
@@ -253,7 +312,7 @@ mod tests {
             theme: None,
             workspace,
             max_chars: 100,
-            tools: &[],
+            tools: &NO_TOOLS,
             skills: "",
             is_private: true,
             mode: Mode::Full,
@@ -269,11 +328,43 @@ mod tests {
         std::fs::write(dir.path().join("SOUL.md"), "calm").unwrap();
         let first = prompts.get(&ask(&agent, dir.path()));
         let second = prompts.get(&ask(&agent, dir.path()));
-        assert!(Arc::ptr_eq(&first, &second));
+        assert!(std::ptr::eq(first.json(), second.json()));
         assert_eq!(build(&ask(&agent, dir.path())), *first);
         std::fs::write(dir.path().join("SOUL.md"), "lively now").unwrap();
         let third = prompts.get(&ask(&agent, dir.path()));
         assert!(third.contains("lively now"));
+    }
+
+    #[test]
+    fn a_prompt_is_at_hand_until_something_changes_or_the_disk_was_slow() {
+        let dir = tempfile::tempdir().unwrap();
+        let agent = AgentId::main();
+        let prompts = Prompts::default();
+        let at_hand = |asked: &Ask<'_>| prompts.at_hand(asked).is_some();
+        let mut asked = ask(&agent, dir.path());
+        std::fs::write(dir.path().join("SOUL.md"), "calm").unwrap();
+        assert!(!at_hand(&asked));
+        let _prompt = prompts.get(&asked);
+        let looked = |took| {
+            let at = Instant::now();
+            let look = Look { at, took };
+            prompts.lock().get_mut(&place(&asked)).unwrap().look = look;
+        };
+        looked(Duration::ZERO);
+        assert!(prompts.at_hand(&asked).is_some());
+        looked(QUICK);
+        assert!(prompts.at_hand(&asked).is_none());
+        looked(Duration::ZERO);
+        let other = Tools::default();
+        asked.tools = &other;
+        assert!(!at_hand(&asked));
+        asked.tools = &NO_TOOLS;
+        asked.skills = "others";
+        assert!(!at_hand(&asked));
+        asked.skills = "";
+        assert!(at_hand(&asked));
+        std::fs::write(dir.path().join("SOUL.md"), "lively now").unwrap();
+        assert!(!at_hand(&asked));
     }
 
     #[test]

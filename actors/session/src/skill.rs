@@ -26,6 +26,7 @@ pub use self::prompt::invoked;
 pub use self::snapshot::NoSkills;
 pub use self::snapshot::Skills;
 pub use self::snapshot::Snapshot;
+pub(crate) use self::snapshot::at_hand;
 pub(crate) use self::snapshot::of_conversation;
 
 /// Where a skill lies; what comes earlier here goes before what comes later.

@@ -88,7 +88,7 @@ impl Policy {
     /// What a model is told of the tools it may use, in the toolbox's fixed order: a provider's cache depends on it.
     pub fn specs(&self, subject: &Subject) -> Tools {
         let layers = self.layers(subject);
-        self.toolbox.specs_of(|name| layers.verdict(name).allowed)
+        self.toolbox.specs_of(|name| layers.allow(name))
     }
 
     /// Why a call may not be made; none if it may.
@@ -104,6 +104,12 @@ impl Policy {
 }
 
 impl Layers {
+    /// Whether a tool may be used, without the reasons.
+    fn allow(&self, tool: &str) -> bool {
+        let tool = canonical(tool);
+        self.0.iter().all(|layer| layer.lets(&tool))
+    }
+
     /// The verdict on one tool.
     pub fn verdict(&self, tool: &str) -> Verdict {
         let tool = canonical(tool);

@@ -51,9 +51,14 @@ pub fn body(request: &ModelRequest, info: &ModelInfo) -> String {
     body.put("max_tokens", &limit);
     body.put("stream", &true);
     if !request.system.trim().is_empty() {
-        let mut block = json!({ "type": "text", "text": request.system });
-        mark(&mut block, cache.as_ref());
-        body.put("system", &json!([block]));
+        let mark = cache
+            .as_ref()
+            .map(|cache| format!(",\"cache_control\":{cache}"));
+        let mark = mark.as_deref().unwrap_or_default();
+        let text = request.system.json();
+        body.list("system", |list| {
+            list.text(&["{\"type\":\"text\",\"text\":", text, mark, "}"]);
+        });
     }
     let tools = tools(&turns, &request.tools);
     if !tools.is_empty() {

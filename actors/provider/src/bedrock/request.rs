@@ -48,7 +48,7 @@ pub fn body(request: &ModelRequest, info: &ModelInfo) -> String {
     let caches = is_claude && request.param("cacheRetention") != Some(&json!("none"));
     let mut body = Body::new();
     if !request.system.trim().is_empty() {
-        let mut system = vec![json!({ "text": request.system })];
+        let mut system = vec![json!({ "text": &*request.system })];
         system.extend(caches.then(cache_point));
         body.put("system", &Value::Array(system));
     }

@@ -49,7 +49,7 @@ pub fn body(request: &ModelRequest, info: &ModelInfo) -> String {
     let mut body = Body::new();
     body.put("contents", &Value::Array(contents));
     if !request.system.trim().is_empty() {
-        let system = json!({ "parts": [{ "text": request.system }] });
+        let system = json!({ "parts": [{ "text": &*request.system }] });
         body.put("systemInstruction", &system);
     }
     if !request.tools.is_empty() {

@@ -77,7 +77,7 @@ fn tool(spec: &ToolSpec) -> Value {
 fn messages(request: &ModelRequest, rules: &Rules<'_>) -> Value {
     let mut list = Vec::new();
     if !request.system.trim().is_empty() {
-        list.push(json!({ "role": "system", "content": request.system }));
+        list.push(json!({ "role": "system", "content": &*request.system }));
     }
     for turn in turns(&request.messages, rules) {
         match &turn {

@@ -35,7 +35,16 @@ pub fn body(request: &ModelRequest, info: &ModelInfo) -> String {
     let mut body = Body::new();
     body.put("model", &request.model.model);
     let turns = turns(&request.messages, &rules);
-    body.put("messages", &messages(&request.system, &turns));
+    body.list("messages", |list| {
+        if !request.system.trim().is_empty() {
+            list.text(&[
+                "{\"role\":\"system\",\"content\":",
+                request.system.json(),
+                "}",
+            ]);
+        }
+        messages(&turns).iter().for_each(|line| list.put(line));
+    });
     body.put("stream", &true);
     if quirks.stream_options {
         body.put("stream_options", &json!({ "include_usage": true }));
@@ -119,11 +128,8 @@ impl<'a> Line<'a> {
     }
 }
 
-fn messages<'a>(system: &'a str, turns: &'a [Turn<'_>]) -> Vec<Line<'a>> {
-    let mut list = Vec::with_capacity(turns.len() + 1);
-    if !system.trim().is_empty() {
-        list.push(Line::new("system", Words::Text(system.into())));
-    }
+fn messages<'a>(turns: &'a [Turn<'_>]) -> Vec<Line<'a>> {
+    let mut list = Vec::with_capacity(turns.len());
     let mut turns = turns.iter().peekable();
     while let Some(turn) = turns.next() {
         match turn {

@@ -137,6 +137,11 @@ impl Answer {
         self.arrived
     }
 
+    /// Whether anything of it was shown.
+    pub(super) fn has_shown(&self) -> bool {
+        self.text.shown + self.thinking.shown > 0
+    }
+
     fn sign(&mut self, signature: String) {
         if let Some(Content::Thinking { extra, .. }) = self.message.content.last_mut() {
             extra.insert("thinkingSignature".to_owned(), json!(signature));

@@ -1,6 +1,7 @@
 //! The answer to `/context`: what a model gets to see, and how much room it takes.
 
 use openclaw_protocol::Message;
+use openclaw_protocol::Prompt;
 use openclaw_protocol::Tools;
 use serde_json::Value;
 use serde_json::json;
@@ -15,7 +16,7 @@ use crate::context::size;
 pub(crate) struct Facts<'a> {
     pub(crate) model: String,
     pub(crate) window: Window,
-    pub(crate) system: &'a str,
+    pub(crate) system: &'a Prompt,
     pub(crate) tools: &'a Tools,
     pub(crate) history: Vec<&'a Message>,
     /// How often the conversation was summed up.

@@ -10,6 +10,7 @@ use openclaw_ledger::LedgerError;
 use openclaw_ledger::Purpose;
 use openclaw_protocol::Content;
 use openclaw_protocol::Message;
+use openclaw_protocol::Prompt;
 use openclaw_protocol::SessionKey;
 use openclaw_protocol::ToolSpec;
 use openclaw_protocol::Tools;
@@ -49,7 +50,7 @@ pub(crate) struct Wish {
     pub(crate) key: SessionKey,
     pub(crate) turn: u64,
     pub(crate) chosen: Arc<Chosen>,
-    pub(crate) system: Arc<str>,
+    pub(crate) system: Prompt,
     pub(crate) tools: Tools,
     /// The conversation so far.
     pub(crate) messages: Vec<Arc<Message>>,

@@ -5,6 +5,7 @@
 
 use openclaw_protocol::Content;
 use openclaw_protocol::Message;
+use openclaw_protocol::Prompt;
 use openclaw_protocol::ToolSpec;
 use openclaw_protocol::Tools;
 
@@ -40,8 +41,8 @@ pub(crate) fn messages<'m>(messages: impl IntoIterator<Item = &'m Message>) -> u
 }
 
 /// The tokens of what stands before the messages.
-pub(crate) fn head(system: &str, tools: &Tools) -> u64 {
-    text(system) + tools.size(|tools| tools.iter().map(tool).sum())
+pub(crate) fn head(system: &Prompt, tools: &Tools) -> u64 {
+    system.size(text) + tools.size(|tools| tools.iter().map(tool).sum())
 }
 
 /// The tokens of what is said of one tool.

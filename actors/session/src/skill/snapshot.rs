@@ -38,6 +38,11 @@ pub trait Skills: Send + Sync {
     /// What an agent can use now, in this workspace. May read files: not for a worker.
     fn now(&self, agent: &AgentId, workspace: &Path) -> Arc<Snapshot>;
 
+    /// The same where no file needs to be looked at for it; none where [`Self::now`] has to be asked.
+    fn at_hand(&self, _agent: &AgentId, _workspace: &Path) -> Option<Arc<Snapshot>> {
+        None
+    }
+
     /// Whether a conversation that has begun takes up what changes (`skills.load.watch`).
     fn is_followed(&self) -> bool;
 }
@@ -52,6 +57,17 @@ pub(crate) fn of_conversation(
     began_with
         .filter(|_| !skills.is_followed())
         .unwrap_or_else(|| skills.now(agent, workspace))
+}
+
+/// The same without looking at a file; none where that can't be.
+pub(crate) fn at_hand(
+    skills: &dyn Skills,
+    began_with: Option<&Arc<Snapshot>>,
+    agent: &AgentId,
+    workspace: &Path,
+) -> Option<Arc<Snapshot>> {
+    let kept = began_with.filter(|_| !skills.is_followed());
+    kept.cloned().or_else(|| skills.at_hand(agent, workspace))
 }
 
 /// No skills at all.

@@ -1,6 +1,7 @@
 //! The turn and its model's window: what is done before a call so that it fits.
 
 use openclaw_ledger::Purpose;
+use openclaw_protocol::Prompt;
 use openclaw_protocol::Tools;
 
 use super::*;
@@ -13,7 +14,7 @@ use crate::context::room::Window;
 use crate::context::size;
 
 /// What every request of a turn has: what was prepared, the system prompt, the tools.
-type Asking = (Arc<Prepared>, Arc<str>, Tools);
+type Asking = (Arc<Prepared>, Prompt, Tools);
 
 /// A request and its size in tokens, by estimate.
 struct Sized {
@@ -86,12 +87,12 @@ impl Turn {
         let Next::Ask { system, tools, .. } = &prepared.next else {
             return None;
         };
-        let (system, tools) = (Arc::clone(system), tools.clone());
+        let (system, tools) = (system.clone(), tools.clone());
         let tools = ask::offered(&tools, &self.args.row.body.client_tools);
         Some((prepared, system, tools))
     }
 
-    fn sized(&self, system: &str, tools: &Tools) -> Sized {
+    fn sized(&self, system: &Prompt, tools: &Tools) -> Sized {
         let said = self.plan.said();
         let mut messages = Vec::with_capacity(self.history.len() + 1 + said.len());
         messages.extend(self.history.iter().cloned());
@@ -128,7 +129,7 @@ impl Turn {
         let chain = prepared.chosen.chain();
         let requests = chain.map(|candidate| openclaw_provider::ModelRequest {
             model: candidate.model.clone(),
-            system: Arc::clone(&system),
+            system: system.clone(),
             messages: Arc::clone(&messages),
             tools: tools.clone(),
             max_tokens: candidate.max_tokens,

@@ -57,6 +57,12 @@ impl Layer {
         }
     }
 
+    /// Whether it lets a tool through: the same as [`Self::says`] without the words.
+    pub(super) fn lets(&self, tool: &str) -> bool {
+        let is_on = |allow: &Names| self.is_ignored || allow.naming(tool).is_some();
+        self.rule.deny.naming(tool).is_none() && self.rule.allow.as_ref().is_none_or(is_on)
+    }
+
     /// What it says on a tool; none if it has no word on it.
     pub(super) fn says(&self, tool: &str) -> Option<Reason> {
         let reason = |allows, text| {
