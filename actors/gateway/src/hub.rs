@@ -26,6 +26,7 @@ use openclaw_session::SessionEvent;
 use openclaw_session::What;
 use serde_json::Value;
 use serde_json::json;
+use tokio::sync::Notify;
 use tokio::sync::watch;
 
 pub use self::run::RunEnd;
@@ -39,6 +40,7 @@ use crate::ingress::outbound::Loss;
 use crate::ingress::outbound::Numbering;
 use crate::ingress::socket::Shared;
 use crate::ingress::websocket::close;
+use crate::services::now_ms;
 
 #[cfg(test)]
 mod tests;
@@ -135,6 +137,10 @@ impl Broadcast {
 #[derive(Clone, Debug, Default)]
 pub struct Hub {
     state: Arc<Mutex<State>>,
+    /// Something waits at leisure.
+    at_leisure: Arc<Notify>,
+    /// Since when, in milliseconds since 1970, somebody watches the supervision tree; none while nobody does.
+    watched_since: Arc<watch::Sender<Option<i64>>>,
 }
 
 #[derive(Debug, Default)]
@@ -185,12 +191,21 @@ impl Hub {
 
     /// Lets a connection hear events from now on.
     pub fn subscribe(&self, connection: u64, subscriber: Subscriber) {
-        self.lock().subscribers.insert(connection, subscriber);
+        let watches = subscriber.watches_tree;
+        let mut state = self.lock();
+        state.subscribers.insert(connection, subscriber);
+        if watches {
+            self.note_watchers(&state, now_ms());
+        }
     }
 
     /// Ends that.
     pub fn unsubscribe(&self, connection: u64) {
-        self.lock().subscribers.remove(&connection);
+        let mut state = self.lock();
+        let gone = state.subscribers.remove(&connection);
+        if gone.is_some_and(|gone| gone.watches_tree) {
+            self.note_watchers(&state, now_ms());
+        }
     }
 
     /// Connections that hear events.
@@ -200,9 +215,25 @@ impl Hub {
 
     /// Lets a connection watch the supervision tree, or not.
     pub fn watch_tree(&self, connection: u64, enabled: bool) {
-        if let Some(subscriber) = self.lock().subscribers.get_mut(&connection) {
+        let mut state = self.lock();
+        if let Some(subscriber) = state.subscribers.get_mut(&connection) {
             subscriber.watches_tree = enabled;
+            self.note_watchers(&state, now_ms());
         }
+    }
+
+    fn note_watchers(&self, state: &State, now_ms: i64) {
+        let is_watched = state.subscribers.values().any(|s| s.watches_tree);
+        self.watched_since.send_if_modified(|since| {
+            let was_watched = since.is_some();
+            *since = is_watched.then_some(since.unwrap_or(now_ms));
+            was_watched != is_watched
+        });
+    }
+
+    /// Since when, in milliseconds since 1970, somebody watches the supervision tree; none while nobody does.
+    pub fn watched_since(&self) -> watch::Receiver<Option<i64>> {
+        self.watched_since.subscribe()
     }
 
     /// Lets a connection hear of changes of sessions, or not.
@@ -292,6 +323,18 @@ impl Hub {
         (state.presence_version, state.health_version)
     }
 
+    /// Waits until something is queued at leisure.
+    pub async fn at_leisure(&self) {
+        self.at_leisure.notified().await;
+    }
+
+    /// Lets what is queued at leisure be written.
+    pub fn flush(&self) {
+        for subscriber in self.lock().subscribers.values() {
+            subscriber.shared.queue.flush();
+        }
+    }
+
     /// Pings connections of protocol 4, whose clients answer, and closes those that fell silent.
     pub fn ping(&self, now_ms: i64) {
         for subscriber in self.lock().subscribers.values() {
@@ -360,7 +403,7 @@ impl Hub {
     /// Announces a run: its session, and the connection that started it.
     pub fn expect_run(&self, run_id: &RunId, session: &SessionKey, connection: u64, now_ms: i64) {
         let mut state = self.lock();
-        state.runs.expect(run_id, session, now_ms);
+        state.runs.expect(run_id, session, connection, now_ms);
         let takes_tools = state
             .subscribers
             .get(&connection)
@@ -450,7 +493,7 @@ impl Events for Hub {
             ..
         } = &mut *state;
         let run = runs.entry(&event.run_id, event.at_ms);
-        let mut fan = Fan::new(subscribers, seq, &event);
+        let mut fan = Fan::new(subscribers, seq, &event, run.asker);
         if !matches!(event.what, What::Assistant { .. }) && run.early_is_behind {
             run.early_is_behind = false;
             fan.early_delta(run);
@@ -473,6 +516,9 @@ impl Events for Hub {
             _ => {}
         }
         fan.session(run);
+        if fan.left_some_at_leisure {
+            self.at_leisure.notify_one();
+        }
         runs.observe(&event);
     }
 }

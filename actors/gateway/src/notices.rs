@@ -111,16 +111,12 @@ impl Actor for Notices {
     }
 
     fn started(&mut self, ctx: &mut Context<Self>) -> Result<(), ExitError> {
-        let (mut events, own) = (self.house.directory.watch(), ctx.address());
+        let (mut events, own) = (self.house.directory.watch_parking(), ctx.address());
         let listening = async move {
             loop {
                 match events.recv().await {
-                    Ok(event) if trouble::concerns(&event.what) => {
-                        let _up: bool = own.nudge(NoticesMail::Look);
-                    }
-                    Ok(_) => {}
-                    // Some were missed: one look sees all of them.
-                    Err(RecvError::Lagged(_)) => {
+                    // Of those that were missed one look sees all.
+                    Ok(_) | Err(RecvError::Lagged(_)) => {
                         let _up: bool = own.nudge(NoticesMail::Look);
                     }
                     Err(RecvError::Closed) => return,

@@ -65,6 +65,8 @@ struct Inner {
     slots: Mutex<Slots>,
     live: Mutex<HashMap<u64, Arc<Leash>>>,
     events: broadcast::Sender<SupervisionEvent>,
+    /// The few of them that are about parking.
+    parking_events: broadcast::Sender<SupervisionEvent>,
     parkings: Sinks<Parking>,
     version: watch::Sender<u64>,
     crashes: Mutex<VecDeque<CrashRecord>>,
@@ -91,6 +93,7 @@ impl Directory {
                 slots: Mutex::new(Slots::default()),
                 live: Mutex::new(HashMap::new()),
                 events: broadcast::Sender::new(EVENTS_KEPT),
+                parking_events: broadcast::Sender::new(EVENTS_KEPT),
                 parkings: Sinks::default(),
                 version: watch::Sender::new(0),
                 crashes: Mutex::new(VecDeque::new()),

@@ -20,6 +20,7 @@ use super::run::Run;
 use crate::ingress::outbound::Event;
 use crate::ingress::outbound::Loss;
 use crate::ingress::outbound::Numbering;
+use crate::ingress::outbound::Pace;
 use crate::ingress::outbound::quoted;
 
 /// Protocol 3 gets at most one delta in this time, as its clients redraw on each.
@@ -29,11 +30,17 @@ const BOTH: &[Protocol] = &[Protocol::V3, Protocol::V4];
 const EARLY: &[Protocol] = &[Protocol::V3];
 const LATE: &[Protocol] = &[Protocol::V4];
 
-/// Sends what came of one session event.
+/// A connection's number, and the connection.
+type Listener<'a> = (&'a u64, &'a Subscriber);
+
+/// Sends what came of one session event: at once to the connection that asked for the run, at leisure to those that
+/// only look on, so that many of them cost one write for many events.
 pub(super) struct Fan<'a> {
     subscribers: &'a BTreeMap<u64, Subscriber>,
     seq: &'a mut u64,
     event: &'a SessionEvent,
+    asker: Option<u64>,
+    pub(super) left_some_at_leisure: bool,
     /// The last text that was rendered: the frames of one event mostly show the same.
     rendered: Option<(Arc<str>, Bytes)>,
 }
@@ -43,28 +50,32 @@ impl<'a> Fan<'a> {
         subscribers: &'a BTreeMap<u64, Subscriber>,
         seq: &'a mut u64,
         event: &'a SessionEvent,
+        asker: Option<u64>,
     ) -> Self {
         Self {
             subscribers,
             seq,
             event,
+            asker,
+            left_some_at_leisure: false,
             rendered: None,
         }
     }
 
     pub(super) fn agent(&mut self, agent: &render::AgentEvent, tool_listeners: &[u64]) {
-        let render =
-            |version| Event::new("agent", render::agent_payload(self.event, agent, version));
+        let event = self.event;
+        let render = |version| Event::new("agent", render::agent_payload(event, agent, version));
         if agent.stream == Stream::Tool {
+            let subscribers = self.subscribers;
             let listeners = tool_listeners
                 .iter()
-                .filter_map(|id| self.subscribers.get(id));
+                .filter_map(|id| subscribers.get_key_value(id));
             // Targeted events have no place in protocol 3's common numbering.
-            send(listeners, Numbering::Unnumbered, render, BOTH);
+            self.send(listeners, Numbering::Unnumbered, render, BOTH);
             return;
         }
         let early = self.early_numbering(BOTH);
-        send(self.readers(), early, render, BOTH);
+        self.send(self.readers(), early, render, BOTH);
     }
 
     /// An `agent` event about text that grew.
@@ -83,7 +94,7 @@ impl<'a> Fan<'a> {
                 render::grown_payload(event, stream, &text, &delta, version),
             )
         };
-        send(self.readers(), early, render, versions);
+        self.send(self.readers(), early, render, versions);
     }
 
     /// The next number of protocol 3, if it gets the event: what it never gets is no gap.
@@ -126,7 +137,7 @@ impl<'a> Fan<'a> {
                 ..Event::new("chat", payload(delta.clone()))
             }
         };
-        send(self.readers(), early, render, versions);
+        self.send(self.readers(), early, render, versions);
     }
 
     /// Renders the text of a delta, if somebody is there to read it and the house has room for it.
@@ -137,8 +148,8 @@ impl<'a> Fan<'a> {
         versions: &[Protocol],
     ) -> Option<(Bytes, Numbering)> {
         let early = self.early_numbering(versions);
-        let is_for = |subscriber: &&Subscriber| versions.contains(&subscriber.version);
-        if !self.readers().any(|subscriber| is_for(&subscriber)) {
+        let is_for = |(_, subscriber): &Listener<'_>| versions.contains(&subscriber.version);
+        if !self.readers().any(|listener| is_for(&listener)) {
             return None;
         }
         if let Some((of, rendered)) = &self.rendered
@@ -152,7 +163,7 @@ impl<'a> Fan<'a> {
             return Some((rendered, early));
         }
         if let Loss::Delta { run, .. } = loss {
-            for subscriber in self.readers().filter(is_for) {
+            for (_, subscriber) in self.readers().filter(is_for) {
                 let numbering = subscriber.numbering(early);
                 subscriber.shared.queue.miss(run, numbering);
             }
@@ -171,7 +182,7 @@ impl<'a> Fan<'a> {
         };
         let event = self.event;
         let render = |version| Event::new("chat", render::chat_payload(event, seq, &chat, version));
-        send(self.readers(), early, render, BOTH);
+        self.send(self.readers(), early, render, BOTH);
     }
 
     /// Tells those who listen to sessions that a run began or ended, and what was said in the end.
@@ -192,9 +203,11 @@ impl<'a> Fan<'a> {
             "ts": event.at_ms,
         });
         let render = |_| Event::new("sessions.changed", changed.to_string());
-        let listeners = self.subscribers.values();
-        let listeners = listeners.filter(|subscriber| subscriber.hears(Audience::Listeners));
-        send(listeners, Numbering::Unnumbered, render, LATE);
+        let subscribers = self.subscribers;
+        let listeners = subscribers
+            .iter()
+            .filter(|(_, subscriber)| subscriber.hears(Audience::Listeners));
+        self.send(listeners, Numbering::Unnumbered, render, LATE);
         let What::Final {
             message: Some(message),
             ..
@@ -211,16 +224,16 @@ impl<'a> Fan<'a> {
             });
             Event::new("session.message", said.to_string())
         };
-        let listeners = self.subscribers.values().filter(|subscriber| {
+        let listeners = subscribers.iter().filter(|(_, subscriber)| {
             subscriber.hears(Audience::Readers)
                 && subscriber.hears_messages.contains(&event.session)
         });
-        send(listeners, Numbering::Unnumbered, render, LATE);
+        self.send(listeners, Numbering::Unnumbered, render, LATE);
     }
 
-    fn readers(&self) -> impl Iterator<Item = &'a Subscriber> + use<'a> {
+    fn readers(&self) -> impl Iterator<Item = Listener<'a>> + use<'a> {
         let session = &self.event.session;
-        self.subscribers.values().filter(move |subscriber| {
+        self.subscribers.iter().filter(move |(_, subscriber)| {
             subscriber.hears(Audience::Readers)
                 || subscriber.is_node && subscriber.hears_messages.contains(session)
         })
@@ -230,25 +243,30 @@ impl<'a> Fan<'a> {
         let run = Arc::from(self.event.run_id.as_str());
         Loss::Delta { run, stream }
     }
-}
 
-/// Renders an event once for each version that somebody speaks, and queues it.
-fn send<'a>(
-    subscribers: impl Iterator<Item = &'a Subscriber>,
-    early: Numbering,
-    render: impl Fn(Protocol) -> Event,
-    versions: &[Protocol],
-) {
-    let (mut v3, mut v4) = (None, None);
-    for subscriber in subscribers.filter(|s| versions.contains(&s.version)) {
-        let rendered = match subscriber.version {
-            Protocol::V3 => &mut v3,
-            Protocol::V4 => &mut v4,
-        };
-        let event = rendered.get_or_insert_with(|| Arc::new(render(subscriber.version)));
-        subscriber
-            .shared
-            .queue
-            .event(event, subscriber.numbering(early));
+    /// Renders an event once for each version that somebody speaks, and queues it.
+    fn send(
+        &mut self,
+        subscribers: impl Iterator<Item = Listener<'a>>,
+        early: Numbering,
+        render: impl Fn(Protocol) -> Event,
+        versions: &[Protocol],
+    ) {
+        let (mut v3, mut v4) = (None, None);
+        for (connection, subscriber) in subscribers.filter(|(_, s)| versions.contains(&s.version)) {
+            let rendered = match subscriber.version {
+                Protocol::V3 => &mut v3,
+                Protocol::V4 => &mut v4,
+            };
+            let event = rendered.get_or_insert_with(|| Arc::new(render(subscriber.version)));
+            let pace = if self.asker == Some(*connection) {
+                Pace::AtOnce
+            } else {
+                self.left_some_at_leisure = true;
+                Pace::AtLeisure
+            };
+            let queue = &subscriber.shared.queue;
+            queue.event_at(event, subscriber.numbering(early), pace);
+        }
     }
 }

@@ -77,6 +77,8 @@ pub(super) struct Run {
     view: watch::Sender<RunView>,
     /// The text so far, for those who follow it without a connection.
     said: watch::Sender<Arc<str>>,
+    /// The connection that asked for it: it hears of it at once, others a little later.
+    pub(super) asker: Option<u64>,
     /// Connections that want its tool events.
     pub(super) tool_listeners: Vec<u64>,
     /// Earlier messages of the run, which protocol 4 shows before the current one.
@@ -131,6 +133,7 @@ impl Run {
         Self {
             view: watch::Sender::new(RunView::default()),
             said: watch::Sender::new(Arc::from("")),
+            asker: None,
             tool_listeners: Vec::new(),
             earlier: String::new(),
             current: Arc::from(""),
@@ -303,9 +306,17 @@ impl Runs {
         self.entry(run_id, now_ms).view.subscribe()
     }
 
-    /// Names a run's session before its first event.
-    pub(super) fn expect(&mut self, run_id: &RunId, session: &SessionKey, now_ms: i64) {
-        self.entry(run_id, now_ms).view.send_if_modified(|view| {
+    /// Names a run's session, and who asked for it, before its first event.
+    pub(super) fn expect(
+        &mut self,
+        run_id: &RunId,
+        session: &SessionKey,
+        connection: u64,
+        now_ms: i64,
+    ) {
+        let run = self.entry(run_id, now_ms);
+        run.asker = Some(connection);
+        run.view.send_if_modified(|view| {
             view.session.get_or_insert_with(|| session.clone());
             false
         });

@@ -424,3 +424,42 @@ fn broadcasts_reach_their_audience_with_the_state_version() {
         .collect();
     assert_eq!(names, ["health"]);
 }
+
+#[tokio::test]
+async fn whoever_asked_hears_at_once_and_who_looks_on_a_little_later() {
+    let mut stage = Stage::new();
+    let asker = stage.join(1, Protocol::V4, READ);
+    let other = stage.join(2, Protocol::V4, READ);
+    let run_id = RunId::from("run");
+    stage.hub.expect_run(&run_id, &session(), 1, stage.now_ms);
+    let mut to_asker = Box::pin(asker.queue.next());
+    let mut to_other = Box::pin(other.queue.next());
+    let mut leisure = Box::pin(stage.hub.at_leisure());
+    assert!(futures_util::poll!(&mut to_asker).is_pending());
+    assert!(futures_util::poll!(&mut to_other).is_pending());
+    assert!(futures_util::poll!(&mut leisure).is_pending());
+    drop(leisure);
+    stage.start();
+    assert!(futures_util::poll!(&mut to_asker).is_ready());
+    assert!(futures_util::poll!(&mut to_other).is_pending());
+    stage.hub.at_leisure().await;
+    stage.hub.flush();
+    assert!(futures_util::poll!(&mut to_other).is_ready());
+}
+
+#[test]
+fn it_is_known_since_when_somebody_watches_the_tree() {
+    let stage = Stage::new();
+    let _one = stage.join(1, Protocol::V4, READ);
+    let _other = stage.join(2, Protocol::V4, READ);
+    let since = stage.hub.watched_since();
+    let is_watched = || since.borrow().is_some();
+    assert!(!is_watched());
+    stage.hub.watch_tree(1, true);
+    stage.hub.watch_tree(2, true);
+    assert!(is_watched());
+    stage.hub.watch_tree(1, false);
+    assert!(is_watched());
+    stage.hub.unsubscribe(2);
+    assert!(!is_watched());
+}

@@ -39,10 +39,13 @@ pub const FRAMES: usize = 256;
 pub const READ_PAUSE: usize = 96;
 
 /// Frames encoded into one write.
-const BATCH: usize = 32;
+const BATCH: usize = 64;
 
 /// Text taken for one write; a longer frame is taken alone.
 const BATCH_BYTES: usize = 256 * 1024;
+
+/// Frames at leisure that may gather before they are written without being asked for.
+const COMPANY: usize = 64;
 
 /// A socket with more text waiting is behind: older deltas of a stream make room for the newest.
 const BEHIND: usize = 256 * 1024;
@@ -108,6 +111,16 @@ pub enum Numbering {
     Global(u64),
     /// With the socket's own next number (protocol 4).
     Own,
+}
+
+/// How soon a frame is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pace {
+    /// Now.
+    AtOnce,
+    /// With others that come soon: when [`Outbound::flush`] is called, when a frame that can't wait comes, or when
+    /// enough wait.
+    AtLeisure,
 }
 
 /// Why and how the gateway closes a socket.
@@ -176,8 +189,13 @@ impl Outbound {
         self.push(Frame::Response(text.into()), &Loss::Never);
     }
 
-    /// Queues an event.
+    /// Queues an event that is written now.
     pub fn event(&self, event: &Arc<Event>, numbering: Numbering) {
+        self.event_at(event, numbering, Pace::AtOnce);
+    }
+
+    /// Queues an event.
+    pub fn event_at(&self, event: &Arc<Event>, numbering: Numbering, pace: Pace) {
         let mut state = self.lock();
         let seq = match numbering {
             Numbering::Unnumbered => None,
@@ -206,7 +224,14 @@ impl Outbound {
             seq,
             is_whole,
         };
-        self.add(state, frame, &loss);
+        self.add(state, frame, &loss, pace);
+    }
+
+    /// Lets what waits at leisure be written.
+    pub fn flush(&self) {
+        if !self.is_empty() {
+            self.added.notify_one();
+        }
     }
 
     /// Leaves a delta out, for which there was no room in the house; the next one carries the whole text.
@@ -313,10 +338,16 @@ impl Outbound {
 
     fn push(&self, frame: Frame, loss: &Loss) {
         let state = self.lock();
-        self.add(state, frame, loss);
+        self.add(state, frame, loss, Pace::AtOnce);
     }
 
-    fn add(&self, mut state: std::sync::MutexGuard<'_, State>, frame: Frame, loss: &Loss) {
+    fn add(
+        &self,
+        mut state: std::sync::MutexGuard<'_, State>,
+        frame: Frame,
+        loss: &Loss,
+        pace: Pace,
+    ) {
         if state.goodbye.is_some() {
             return;
         }
@@ -341,8 +372,12 @@ impl Outbound {
         }
         state.bytes += size;
         state.frames.push_back(frame);
+        let may_wait =
+            pace == Pace::AtLeisure && state.frames.len() < COMPANY && state.bytes < BATCH_BYTES;
         drop(state);
-        self.added.notify_one();
+        if !may_wait {
+            self.added.notify_one();
+        }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {

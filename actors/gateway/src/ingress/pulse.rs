@@ -24,9 +24,13 @@ use crate::config::LoadedConfig;
 use crate::health;
 use crate::hub::Audience;
 use crate::hub::Broadcast;
+use crate::hub::Hub;
 use crate::method::supervisor;
 use crate::services::Services;
 use crate::services::now_ms;
+
+/// What only looks on is written once in the time of a picture on a screen, with all that came in it.
+const LEISURE: Duration = Duration::from_millis(16);
 
 /// Ticks between two health events.
 const HEALTH_EVERY: u32 = 2;
@@ -135,16 +139,43 @@ fn digest(services: &Services) -> String {
     crate::config::hash(&text)
 }
 
-async fn follow_tree(directory: Directory, mailbox: Address<PulseMail>) -> &'static str {
+/// Follows the tree while somebody watches it: children come and go with every turn, and nobody needs to be woken by that.
+async fn follow_tree(directory: Directory, hub: Hub, mailbox: Address<PulseMail>) -> &'static str {
+    // It takes in events all the time, so that none is missed between a client's wish to watch and the first look at it.
     let mut events = directory.watch();
+    let mut watched = hub.watched_since();
     loop {
-        let mail = match events.recv().await {
-            Ok(event) => PulseMail::Happened(event),
-            Err(RecvError::Lagged(missed)) => PulseMail::Missed(missed),
-            Err(RecvError::Closed) => return "the tree's events",
+        let since = match watched.wait_for(Option::is_some).await {
+            Ok(since) => since.unwrap_or_default(),
+            Err(_) => return "the connections",
         };
-        // A busy pulse misses events rather than holding them up.
-        drop(mailbox.try_send(mail));
+        let mut is_earlier = true;
+        loop {
+            let received = tokio::select! {
+                biased;
+                received = events.recv() => received,
+                _ = watched.wait_for(Option::is_none) => break,
+            };
+            let mail = match received {
+                // What was before stands in the tree that a client reads when it begins to watch.
+                Ok(event) if event.at_ms < since => continue,
+                Err(RecvError::Lagged(_)) if is_earlier => continue,
+                Ok(event) => PulseMail::Happened(event),
+                Err(RecvError::Lagged(missed)) => PulseMail::Missed(missed),
+                Err(RecvError::Closed) => return "the tree's events",
+            };
+            is_earlier = false;
+            // A busy pulse misses events rather than holding them up.
+            drop(mailbox.try_send(mail));
+        }
+    }
+}
+
+async fn flush_at_leisure(hub: Hub) -> &'static str {
+    loop {
+        hub.flush();
+        hub.at_leisure().await;
+        tokio::time::sleep(LEISURE).await;
     }
 }
 
@@ -174,7 +205,8 @@ impl Actor for Pulse {
     }
 
     fn started(&mut self, ctx: &mut Context<Self>) -> Result<(), ExitError> {
-        let tree = follow_tree(self.services.directory.clone(), ctx.address());
+        let (directory, hub) = (self.services.directory.clone(), self.services.hub.clone());
+        let tree = follow_tree(directory, hub, ctx.address());
         ctx.task(
             Task::new("tree").kind("subscription"),
             tree,
@@ -184,6 +216,12 @@ impl Actor for Pulse {
         ctx.task(
             Task::new("config").kind("subscription"),
             config,
+            PulseMail::Deaf,
+        );
+        let flushing = flush_at_leisure(self.services.hub.clone());
+        ctx.task(
+            Task::new("leisure").kind("subscription"),
+            flushing,
             PulseMail::Deaf,
         );
         ctx.after(Duration::from_millis(TICK_MS), PulseMail::Tick);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use openclaw_channel::status::{AccountState, AccountStatus};
 use openclaw_protocol::{AccountKey, Route};
-use openclaw_runtime::{Change, State, TreeNode};
+use openclaw_runtime::{State, TreeNode};
 use serde::{Deserialize, Serialize};
 
 /// A part that has been well for so long is back: one that comes out of parking fails again within seconds, or not.
@@ -64,11 +64,6 @@ impl Owner {
             ..Route::default()
         }
     }
-}
-
-/// Whether an event of the tree may begin or end a trouble.
-pub(super) fn concerns(change: &Change) -> bool {
-    matches!(change, Change::Parked { .. } | Change::Unparked)
 }
 
 /// Whether an account can carry a line now.

@@ -73,6 +73,11 @@ impl Directory {
         self.inner.events.subscribe()
     }
 
+    /// What is parked and un-parked from now on: whoever needs no more is not woken by every child that comes and goes.
+    pub fn watch_parking(&self) -> broadcast::Receiver<SupervisionEvent> {
+        self.inner.parking_events.subscribe()
+    }
+
     /// Hands every further parking to a sink, which misses none. It runs in the supervisor and must not block.
     pub fn on_park(&self, sink: Arc<dyn Fn(&Parking) + Send + Sync>) {
         self.inner.parkings.add(sink);
@@ -101,6 +106,9 @@ impl Directory {
             crash,
         };
         // Nobody watching is fine.
+        if matches!(event.what, Change::Parked(_) | Change::Unparked) {
+            drop(self.inner.parking_events.send(event.clone()));
+        }
         drop(self.inner.events.send(event));
         self.changed();
     }

@@ -12,6 +12,7 @@ use super::Goodbye;
 use super::Loss;
 use super::Numbering;
 use super::Outbound;
+use super::Pace;
 use super::Step;
 
 const ROOM: usize = 1 << 20;
@@ -179,4 +180,33 @@ async fn the_writer_wakes_when_something_is_added() {
         queue.respond("{}".to_owned());
     });
     assert!(matches!(step, Step::Write(pieces) if pieces.concat().ends_with(b"{}")));
+}
+
+#[tokio::test]
+async fn what_may_wait_is_written_when_it_is_flushed_or_with_what_may_not() {
+    let queue = Outbound::new(ROOM);
+    let at_leisure = |text| queue.event_at(&last(text), Numbering::Own, Pace::AtLeisure);
+    // Whoever writes asks before anything is there, and sleeps.
+    let mut next = Box::pin(queue.next());
+    assert!(futures_util::poll!(&mut next).is_pending());
+    at_leisure("a");
+    assert!(futures_util::poll!(&mut next).is_pending());
+    queue.flush();
+    assert!(futures_util::poll!(&mut next).is_ready());
+    drop(next);
+
+    let mut next = Box::pin(queue.next());
+    assert!(futures_util::poll!(&mut next).is_pending());
+    at_leisure("b");
+    queue.event(&last("c"), Numbering::Own);
+    assert!(futures_util::poll!(&mut next).is_ready());
+    drop(next);
+    assert!(queue.is_empty());
+
+    let mut next = Box::pin(queue.next());
+    assert!(futures_util::poll!(&mut next).is_pending());
+    for _ in 0..super::COMPANY {
+        at_leisure("d");
+    }
+    assert!(futures_util::poll!(&mut next).is_ready());
 }
