@@ -95,7 +95,6 @@ pub(crate) async fn idle(bin: &str, scale: usize, table: &mut Table) {
 /// Whole turns against a model that answers at once.
 pub(crate) async fn turns(bin: &str, scale: usize, table: &mut Table) {
     let model = FakeModel::start().await;
-    model.stop_recording();
     let mut settings = model.config(Wire::Openai);
     // One client has three quarters of the places: enough for all sessions, as the work is measured and not the line.
     settings["agents"]["defaults"]["maxConcurrent"] = json!(32);
@@ -108,9 +107,13 @@ pub(crate) async fn turns(bin: &str, scale: usize, table: &mut Table) {
     let mut turn = Sample::default();
     let mut socket = Socket::open(gateway.port()).await;
     socket.turn("main", "warm-up").await;
+    // What a turn asks is what is asked directly: the fake reads the same request both times.
+    let asked = model.requests().pop().expect("the warm-up asked");
+    let body = asked.body.to_string();
+    model.stop_recording();
     for n in 0..200 * scale {
         let start = Instant::now();
-        direct_call(&direct_client, &model.base_url()).await;
+        direct_call(&direct_client, &model.base_url(), body.clone()).await;
         direct.push(start.elapsed());
         let start = Instant::now();
         socket.turn("main", &format!("one-{n}")).await;
@@ -188,12 +191,12 @@ async fn turn_rate(gateway: &Gateway, each: usize) -> (f64, Duration) {
     )
 }
 
-async fn direct_call(client: &reqwest::Client, url: &str) {
-    let body = json!({ "model": "fake-1", "stream": true, "messages": [{ "role": "user", "content": "hello" }] });
+async fn direct_call(client: &reqwest::Client, url: &str, body: String) {
     let answer = client
         .post(format!("{url}/v1/chat/completions"))
         .bearer_auth(KEY)
-        .json(&body)
+        .header("content-type", "application/json")
+        .body(body)
         .send()
         .await
         .expect("the fake answers");

@@ -173,7 +173,7 @@ impl FakeModel {
         *self.state.otherwise.lock().unwrap() = Otherwise(Box::new(answer));
     }
 
-    /// For benchmarks: keeps no requests.
+    /// For benchmarks and long runs: keeps no requests, and doesn't read the tools that they offer.
     pub fn stop_recording(&self) {
         self.state.recording.store(false, Ordering::Relaxed);
     }
