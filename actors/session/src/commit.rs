@@ -186,6 +186,7 @@ pub(crate) async fn commit(deps: Arc<Deps>, slot: Slot, ending: Ending) -> Resul
 
     if !has_lines || committed.first_entry == expected_first {
         conversation.advance(rows, leaf.as_deref(), added);
+        conversation.keep(deps.shared.kept);
         *guard = Some(conversation);
     } // else somebody else wrote to this transcript: read it again at the next turn
     drop(guard);

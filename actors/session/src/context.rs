@@ -12,6 +12,7 @@ use openclaw_protocol::ModelRef;
 use openclaw_protocol::StopReason;
 use openclaw_protocol::Usage;
 use openclaw_protocol::message::ToolResultMessage;
+use serde::Deserialize;
 use serde_json::Value;
 
 pub(crate) mod cut;
@@ -167,7 +168,7 @@ fn entries_of(path: &[&Value]) -> Vec<(Option<String>, Message)> {
 fn message(line: &Value) -> Option<Message> {
     match text(line, "type")? {
         "message" => {
-            let mut message: Message = serde_json::from_value(line.get("message")?.clone()).ok()?;
+            let mut message = Message::deserialize(line.get("message")?).ok()?;
             if let Message::ToolResult(result) = &mut message {
                 result.details = None; // facts for people, never for the model
             }

@@ -2,7 +2,10 @@
 //!
 //! It is a cache of ledger rows. Whoever changes it holds its lock until the rows are durable, so
 //! that two writers (a turn's end, an injected note) never chain to the same line. When a write
-//! fails the cache is dropped and read again.
+//! fails the cache is dropped and read again. Between turns the messages are kept while there is room
+//! for them (`keep`); the rest of a conversation is small and stays with its session.
+
+pub(crate) mod keep;
 
 use std::sync::Arc;
 
@@ -11,6 +14,8 @@ use openclaw_ledger::LedgerError;
 use openclaw_protocol::Message;
 use openclaw_protocol::ModelRef;
 use openclaw_protocol::SessionKey;
+use openclaw_runtime::memory::Budget;
+use openclaw_runtime::memory::Share;
 use serde_json::Value;
 use tokio::sync::Mutex;
 use uuid::Uuid;
@@ -30,6 +35,9 @@ const LONG: u64 = 256;
 /// The conversation of a session, read at its first use.
 pub(crate) type Slot = Arc<Mutex<Option<Conversation>>>;
 
+/// Messages, oldest first.
+pub(crate) type Messages = Arc<Vec<Arc<Message>>>;
+
 /// A conversation in memory.
 #[derive(Debug, Clone)]
 pub(crate) struct Conversation {
@@ -37,8 +45,12 @@ pub(crate) struct Conversation {
     /// Lines in the transcript.
     pub(crate) rows: u64,
     pub(crate) leaf: Option<String>,
-    /// What the model sees.
-    pub(crate) messages: Arc<Vec<Arc<Message>>>,
+    /// What the model sees; none when it was given back, and then the next turn reads it.
+    pub(crate) messages: Option<Messages>,
+    /// The bytes of the messages, by estimate.
+    weight: usize,
+    /// Their part of what all conversations may keep.
+    share: Option<Arc<Share>>,
     /// The model that the transcript named last.
     pub(crate) model: Option<ModelRef>,
     /// How many answers came since it was last summed up; none when it never was.
@@ -60,7 +72,9 @@ impl Conversation {
             session_id: Uuid::new_v4().to_string(),
             rows: 0,
             leaf: None,
-            messages: Arc::default(),
+            messages: Some(Arc::default()),
+            weight: 0,
+            share: None,
             model: None,
             since: None,
             pruned: 0,
@@ -82,11 +96,24 @@ impl Conversation {
         self.since = self.since.map(|since| since + answers);
         self.rows = rows;
         self.leaf = leaf.map(str::to_owned);
-        if !said.is_empty() {
-            Arc::make_mut(&mut self.messages).extend(context::mend(said).into_iter().map(Arc::new));
+        if let Some(messages) = self.messages.as_mut().filter(|_| !said.is_empty()) {
+            let said = context::mend(said);
+            self.weight += said.iter().map(keep::weight).sum::<usize>();
+            Arc::make_mut(messages).extend(said.into_iter().map(Arc::new));
         }
         self.previous = None;
         self.is_stored = true;
+    }
+
+    /// Keeps the messages for the next turn, or gives them back where all conversations together keep enough.
+    pub(crate) fn keep(&mut self, budget: &'static Budget) {
+        self.share = None;
+        if self.messages.is_some() && budget.has_room(self.weight) {
+            self.share = Some(Arc::new(budget.hold(self.weight)));
+        } else {
+            self.messages = None;
+            self.weight = 0;
+        }
     }
 
     /// The keys to set in the stored entry so that it is this session's and no longer the previous one's.
@@ -101,6 +128,32 @@ impl Conversation {
         }
         patch
     }
+}
+
+/// The conversation with its messages: the one at hand, or read.
+pub(crate) async fn whole(
+    deps: &Deps,
+    key: &SessionKey,
+    held: &mut Option<Conversation>,
+) -> Result<(Conversation, Messages), LedgerError> {
+    if let Some(conversation) = held
+        && let Some(messages) = conversation.messages.clone()
+    {
+        return Ok((conversation.clone(), messages));
+    }
+    let mut read = load(deps, key).await?;
+    if let Some(held) = held
+        .take()
+        .filter(|held| held.session_id == read.session_id)
+    {
+        // What its turns decided is in no row, and the beginning of a request must stay as it was.
+        read.pruned = held.pruned;
+        read.skills = held.skills;
+    }
+    // A turn needs it, room or not; what is kept otherwise has so much less.
+    read.share = Some(Arc::new(deps.shared.kept.hold(read.weight)));
+    let messages = read.messages.clone().unwrap_or_default();
+    Ok((held.insert(read).clone(), messages))
 }
 
 /// Reads a session's conversation; an unknown one is imported from existing files or begins anew.
@@ -128,7 +181,11 @@ pub(crate) async fn load(deps: &Deps, key: &SessionKey) -> Result<Conversation, 
         session_id,
         rows: context.rows,
         leaf: context.leaf,
-        messages: Arc::new(context.messages.into_iter().map(Arc::new).collect()),
+        weight: context.messages.iter().map(keep::weight).sum(),
+        messages: Some(Arc::new(
+            context.messages.into_iter().map(Arc::new).collect(),
+        )),
+        share: None,
         model: context.model,
         since: context.since,
         pruned: 0,

@@ -15,10 +15,12 @@ use openclaw_protocol::SessionKey;
 use openclaw_protocol::config::Config;
 use openclaw_protocol::config::ResolvedAgent;
 use openclaw_runtime::Directory;
+use openclaw_runtime::memory::Budget;
 use openclaw_tool::Toolbox;
 use openclaw_tool::approval::Desk;
 use openclaw_tool::policy::Policy;
 
+use crate::conversation::keep;
 use crate::event::Events;
 use crate::files::import::Foreign;
 use crate::models::Models;
@@ -70,6 +72,8 @@ pub struct Shared {
     pub(crate) shelf: Shelf,
     pub(crate) skills: Arc<dyn Skills>,
     pub(crate) idle: Duration,
+    /// What conversations may keep between turns.
+    pub(crate) kept: &'static Budget,
 }
 
 /// Which runs are at work; read without asking anyone.
@@ -143,6 +147,7 @@ impl Shared {
             shelf: Shelf::default(),
             skills: Arc::new(NoSkills),
             idle: IDLE,
+            kept: &keep::KEPT,
         }
     }
 
@@ -150,6 +155,13 @@ impl Shared {
     #[must_use]
     pub fn skills(mut self, skills: Arc<dyn Skills>) -> Self {
         self.skills = skills;
+        self
+    }
+
+    /// With another budget for what conversations keep between turns.
+    #[cfg(test)]
+    pub(crate) fn kept_within(mut self, budget: &'static Budget) -> Self {
+        self.kept = budget;
         self
     }
 

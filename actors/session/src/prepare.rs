@@ -123,13 +123,7 @@ pub(crate) async fn prepare(
     let config = (deps.config)();
     let session = config.session.or_default();
     let now_ms = now_ms();
-    let current = {
-        let mut guard = slot.lock().await;
-        match &*guard {
-            Some(conversation) => conversation.clone(),
-            None => guard.insert(conversation::load(&deps, key).await?).clone(),
-        }
-    };
+    let (current, messages) = conversation::whole(&deps, key, &mut *slot.lock().await).await?;
     let stored = conversation::entry_of(&deps.ledger, key);
     let last_ms = stored.as_ref().and_then(entry::updated_at);
     let agent = deps.agent(&key.agent());
@@ -155,6 +149,11 @@ pub(crate) async fn prepare(
         && last_ms.is_some_and(|last_ms| reset::is_due(&rule, last_ms, now_ms, &zone));
     let begins_anew = is_stale || matches!(command, Some(Command::Reset { .. }));
     let fresh = begins_anew.then(|| Conversation::begin(stored.clone()));
+    let history = if begins_anew {
+        Arc::default()
+    } else {
+        messages
+    };
     // `/new provider/name` begins with that model, whatever follows.
     let mut of_reset = None;
     if let Some(Command::Reset { rest }) = &command
@@ -236,7 +235,7 @@ pub(crate) async fn prepare(
             },
         ),
         patch: Entry::new(),
-        history: conversation.messages.clone(),
+        history,
         fresh: None,
     };
     let Some(agent) = agent else {
@@ -344,7 +343,7 @@ pub(crate) async fn prepare(
                 entry: stored.as_ref(),
                 model: &model,
                 waiting: deps.ledger.pending(key).saturating_sub(1),
-                messages: conversation.messages.len(),
+                messages: prepared.history.len(),
                 rules: &rules,
                 may_send: prepared.may_send,
             };

@@ -5,6 +5,7 @@ mod budget;
 mod command;
 mod files;
 mod house;
+mod keep;
 mod operation;
 mod places;
 mod queue;

@@ -148,6 +148,9 @@ async fn compact(
         tab: tab.clone(),
     };
     let compacted = compact::compact(deps, slot, wish).await;
+    if let Some(conversation) = slot.lock().await.as_mut() {
+        conversation.keep(deps.shared.kept);
+    }
     tab.flush().await?;
     match compacted? {
         Compacted::Done(done) => Ok(Some(done)),
@@ -243,6 +246,7 @@ async fn inject(
         .await?;
     if first == expected_first {
         conversation.advance(rows, leaf.as_deref(), vec![message.clone()]);
+        conversation.keep(deps.shared.kept);
         *guard = Some(conversation);
     }
     drop(guard);

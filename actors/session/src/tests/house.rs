@@ -33,6 +33,7 @@ use openclaw_runtime::BoxFuture;
 use openclaw_runtime::Directory;
 use openclaw_runtime::Root;
 use openclaw_runtime::TraceContext;
+use openclaw_runtime::memory::Budget;
 use openclaw_tool::Tool;
 use openclaw_tool::ToolCall;
 use openclaw_tool::ToolOutcome;
@@ -53,6 +54,7 @@ use crate::Sessions;
 use crate::Shared;
 use crate::What;
 use crate::context::size;
+use crate::conversation::keep;
 use crate::event::Phase;
 use crate::models::Chosen;
 use crate::models::Leased;
@@ -327,6 +329,7 @@ pub(super) struct Plan {
     pub(super) toolbox: Toolbox,
     pub(super) config: Config,
     pub(super) desk: Said,
+    pub(super) kept: &'static Budget,
 }
 
 impl Default for Plan {
@@ -341,6 +344,7 @@ impl Default for Plan {
             toolbox: Toolbox::empty(),
             config,
             desk: Said::default(),
+            kept: &keep::KEPT,
         }
     }
 }
@@ -371,7 +375,7 @@ impl Plan {
             },
             typing: TypingBoard::default(),
             desk: Arc::new(self.desk),
-            shared: Shared::new(),
+            shared: Shared::new().kept_within(self.kept),
         });
         let children = vec![router_spec(deps.clone()), sessions_spec(deps.clone())];
         let root = Root::start(directory.clone(), "gateway", children).await;

@@ -173,7 +173,7 @@ impl Turn {
         let future = async move {
             let compacted = compact::compact(&deps, &slot, wish).await?;
             let guard = slot.lock().await;
-            let history = guard.as_ref().map(|now| now.messages.clone());
+            let history = guard.as_ref().and_then(|now| now.messages.clone());
             Ok((compacted, history))
         };
         self.epoch += 1;
