@@ -28,6 +28,7 @@ use openclaw_runtime::Reply;
 use openclaw_runtime::Shutdown;
 use openclaw_runtime::Strategy;
 use openclaw_runtime::Task;
+use tokio::time::Instant;
 
 use crate::deps::Deps;
 
@@ -44,6 +45,11 @@ use self::project::Written;
 
 /// Changes are gathered for so long: a burst of turns becomes one write of `sessions.json`.
 const GATHER: Duration = Duration::from_millis(250);
+/// After a write it rests so many times as long as the write took: the more sessions there are, the longer it takes, and
+/// the disk and the processors are for the turns.
+const RESTS: u32 = 5;
+/// The longest such rest.
+const LONGEST: Duration = Duration::from_secs(5);
 /// A write that failed (disk full, permissions) is tried again after so long.
 const AGAIN: Duration = Duration::from_secs(5);
 /// Long files are read to the end one by one, with so much rest before each.
@@ -113,6 +119,8 @@ pub(crate) struct Files {
     known: Known,
     is_writing: bool,
     is_planned: bool,
+    /// When the last write began.
+    began: Instant,
 }
 
 impl Files {
@@ -141,6 +149,7 @@ impl Files {
 
     fn write(&mut self, job: Job, ctx: &mut Context<Self>) {
         self.is_writing = true;
+        self.began = Instant::now();
         let deps = self.args.deps.clone();
         ctx.task(
             Task::new("write").kind("write"),
@@ -197,7 +206,7 @@ impl Files {
         ctx.note("in step");
         if self.has_work() {
             let pause = if self.settle.is_empty() && self.archive.is_empty() {
-                GATHER
+                (self.began.elapsed() * RESTS).clamp(GATHER, LONGEST)
             } else {
                 Duration::ZERO
             };
@@ -233,6 +242,7 @@ impl Actor for Files {
             known: Known::default(),
             is_writing: false,
             is_planned: false,
+            began: Instant::now(),
         })
     }
 
