@@ -233,22 +233,32 @@ impl Ledger {
     /// The lines of a transcript from number `from` on (the first is 1).
     #[must_use]
     pub fn transcript(&self, session_id: &str, from: u64) -> Vec<(u64, Value)> {
+        let mut lines = Vec::new();
+        self.each_transcript_line(session_id, from, |n, line| lines.push((n, line)));
+        lines
+    }
+
+    /// Shows the lines of a transcript from number `from` on, one by one: a whole one as JSON values takes much memory.
+    pub fn each_transcript_line(
+        &self,
+        session_id: &str,
+        from: u64,
+        mut show: impl FnMut(u64, Value),
+    ) {
+        let from = key::numbered(session_id, from);
         let until = key::end(&key::prefix(session_id));
         self.read(|view| {
-            let mut lines = Vec::new();
-            let from = key::numbered(session_id, from);
             view.scan(TableId::Transcript, &from, &until, &mut |row_key, value| {
                 let n = key::last_number(row_key).unwrap_or_default();
                 let line = codec::unseal(TableId::Transcript, value)
                     .and_then(|line| codec::parse(TableId::Transcript, line));
                 match line {
-                    Ok(line) => lines.push((n, line)),
+                    Ok(line) => show(n, line),
                     Err(error) => skipped(TableId::Transcript, Some(n), Some(error)),
                 }
                 true
-            })?;
-            Ok(lines)
-        })
+            })
+        });
     }
 
     /// The number of the last line of a transcript; 0 if it has none.

@@ -12,12 +12,16 @@ use openclaw_protocol::ModelRef;
 use openclaw_protocol::StopReason;
 use openclaw_protocol::Usage;
 use openclaw_protocol::message::ToolResultMessage;
-use serde::Deserialize;
 use serde_json::Value;
+
+use self::line::Kind;
+pub(crate) use self::line::Line;
+use self::line::text;
 
 pub(crate) mod cut;
 pub(crate) mod digest;
 pub(crate) mod fit;
+mod line;
 pub(crate) mod prune;
 pub(crate) mod room;
 pub(crate) mod size;
@@ -49,34 +53,35 @@ pub(crate) struct Context {
 
 /// Reads a transcript's lines.
 pub(crate) fn build(lines: &[Value]) -> Context {
+    of_lines(lines.iter().map(Line::read).collect())
+}
+
+/// What lines amount to that were read one by one.
+pub(crate) fn of_lines(lines: Vec<Line>) -> Context {
     let rows = u64::try_from(lines.len()).unwrap_or(u64::MAX);
     let path = path(lines);
-    let leaf = path
-        .last()
-        .and_then(|line| text(line, "id"))
-        .map(str::to_owned);
-    let model = path
-        .iter()
-        .rev()
-        .find(|line| text(line, "type") == Some("model_change"))
-        .and_then(|line| {
-            Some(ModelRef::new(
-                text(line, "provider")?,
-                text(line, "modelId")?,
-            ))
-        });
+    let leaf = path.last().and_then(|line| line.id.clone());
+    let model = path.iter().rev().find_map(|line| match &line.kind {
+        Kind::Model(model) => Some(model.clone()),
+        _ => None,
+    });
     Context {
-        messages: mend(entries_of(&path).into_iter().map(|(_, m)| m).collect()),
-        leaf,
-        model,
-        rows,
         since: since(&path),
+        messages: mend(entries_of(path).into_iter().map(|(_, m)| m).collect()),
+        leaf,
+        model: model.flatten(),
+        rows,
     }
 }
 
 /// The messages of a transcript as they stand in it, for people, each with its entry's id: none left out on the path.
 pub(crate) fn records(mut lines: Vec<Value>) -> Vec<(String, Value)> {
-    places(&lines)
+    let heads = lines.iter().map(|line| Head {
+        is_header: text(line, "type") == Some("session"),
+        id: text(line, "id"),
+        parent: text(line, "parentId"),
+    });
+    places(heads.collect())
         .into_iter()
         .filter_map(|at| {
             let line = lines.get_mut(at)?;
@@ -86,21 +91,33 @@ pub(crate) fn records(mut lines: Vec<Value>) -> Vec<(String, Value)> {
         .collect()
 }
 
+/// What of a line makes the chain.
+struct Head<'l> {
+    is_header: bool,
+    id: Option<&'l str>,
+    parent: Option<&'l str>,
+}
+
 /// The chained entries from the first to the leaf.
-fn path(lines: &[Value]) -> Vec<&Value> {
-    let places = places(lines).into_iter();
-    places.filter_map(|at| lines.get(at)).collect()
+fn path(lines: Vec<Line>) -> Vec<Line> {
+    let heads = lines.iter().map(|line| Head {
+        is_header: matches!(line.kind, Kind::Header),
+        id: line.id.as_deref(),
+        parent: line.parent.as_deref(),
+    });
+    let places = places(heads.collect()).into_iter();
+    let mut lines: Vec<Option<Line>> = lines.into_iter().map(Some).collect();
+    places
+        .filter_map(|at| lines.get_mut(at).and_then(Option::take))
+        .collect()
 }
 
 /// Where they stand.
-fn places(lines: &[Value]) -> Vec<usize> {
-    let mut by_id: HashMap<&str, usize> = HashMap::with_capacity(lines.len());
+fn places(heads: Vec<Head<'_>>) -> Vec<usize> {
+    let mut by_id: HashMap<&str, usize> = HashMap::with_capacity(heads.len());
     let mut leaf = None;
-    for (at, line) in lines.iter().enumerate() {
-        if text(line, "type") == Some("session") {
-            continue;
-        }
-        if let Some(id) = text(line, "id") {
+    for (at, head) in heads.iter().enumerate() {
+        if let Some(id) = head.id.filter(|_| !head.is_header) {
             by_id.insert(id, at);
             leaf = Some(id);
         }
@@ -110,7 +127,7 @@ fn places(lines: &[Value]) -> Vec<usize> {
     // Each place once: what was made by hand may go in a circle.
     while let Some(at) = next.and_then(|id| by_id.remove(id)) {
         places.push(at);
-        next = lines.get(at).and_then(|line| text(line, "parentId"));
+        next = heads.get(at).and_then(|head| head.parent);
     }
     places.reverse();
     places
@@ -118,41 +135,52 @@ fn places(lines: &[Value]) -> Vec<usize> {
 
 /// What a model sees of a transcript, each message with its entry; a summary has none.
 pub(crate) fn entries(lines: &[Value]) -> Vec<(Option<String>, Message)> {
-    entries_of(&path(lines))
+    entries_of(path(lines.iter().map(Line::read).collect()))
 }
 
-fn last_compaction(path: &[&Value]) -> Option<usize> {
+fn last_compaction(path: &[Line]) -> Option<usize> {
     path.iter()
-        .rposition(|line| text(line, "type") == Some("compaction"))
+        .rposition(|line| matches!(line.kind, Kind::Compaction { .. }))
 }
 
-fn since(path: &[&Value]) -> Option<u64> {
+fn since(path: &[Line]) -> Option<u64> {
     let at = last_compaction(path)?;
     let after = path.get(at..).unwrap_or_default().iter();
-    let answers = after
-        .filter(|line| line.pointer("/message/role").and_then(Value::as_str) == Some("assistant"));
+    let answers = after.filter(|line| {
+        matches!(
+            line.kind,
+            Kind::Message {
+                is_answer: true,
+                ..
+            }
+        )
+    });
     u64::try_from(answers.count()).ok()
 }
 
-fn entries_of(path: &[&Value]) -> Vec<(Option<String>, Message)> {
+fn entries_of(path: Vec<Line>) -> Vec<(Option<String>, Message)> {
     let mut entries = Vec::new();
-    let mut rest: &[&Value] = path;
+    let mut from = 0;
     let mut old = 0;
-    if let Some(at) = last_compaction(path)
-        && let Some(line) = path.get(at)
+    if let Some(at) = last_compaction(&path)
+        && let Some(Kind::Compaction {
+            summary,
+            first_kept,
+        }) = path.get(at).map(|line| &line.kind)
     {
-        let summary = text(line, "summary").unwrap_or_default();
         entries.push((None, Message::user(format!("{SUMMARY}{summary}"), 0)));
-        let kept = text(line, "firstKeptEntryId");
-        let from = path
+        from = path
             .iter()
-            .position(|line| kept.is_some() && text(line, "id") == kept)
+            .position(|line| first_kept.is_some() && line.id == *first_kept)
             .unwrap_or(at);
-        rest = path.get(from..).unwrap_or_default();
         old = at.saturating_sub(from);
     }
-    for (n, line) in rest.iter().enumerate() {
-        let Some(mut message) = message(line) else {
+    for (n, line) in path.into_iter().skip(from).enumerate() {
+        let Kind::Message {
+            message: Some(mut message),
+            ..
+        } = line.kind
+        else {
             continue;
         };
         if let Message::Assistant(answer) = &mut message
@@ -160,34 +188,9 @@ fn entries_of(path: &[&Value]) -> Vec<(Option<String>, Message)> {
         {
             answer.usage = Usage::default(); // of a conversation that was longer then
         }
-        entries.push((text(line, "id").map(str::to_owned), message));
+        entries.push((line.id, message));
     }
     entries
-}
-
-fn message(line: &Value) -> Option<Message> {
-    match text(line, "type")? {
-        "message" => {
-            let mut message = Message::deserialize(line.get("message")?).ok()?;
-            if let Message::ToolResult(result) = &mut message {
-                result.details = None; // facts for people, never for the model
-            }
-            (!matches!(message, Message::Other(_))).then_some(message)
-        }
-        "custom_message" => {
-            let content = line.get("content")?;
-            let wrapped = serde_json::json!({"role": "user", "content": content, "timestamp": 0});
-            serde_json::from_value(wrapped).ok()
-        }
-        "branch_summary" => Some(Message::user(
-            format!(
-                "[Summary of another branch]\n{}",
-                text(line, "summary").unwrap_or_default()
-            ),
-            0,
-        )),
-        _ => None,
-    }
 }
 
 /// Leaves a list that every wire accepts.
@@ -244,8 +247,4 @@ fn close(open: &mut Vec<(String, String)>, mended: &mut Vec<Message>) {
             ..ToolResultMessage::default()
         }));
     }
-}
-
-fn text<'a>(line: &'a Value, name: &str) -> Option<&'a str> {
-    line.get(name).and_then(Value::as_str)
 }

@@ -21,6 +21,7 @@ use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use crate::context;
+use crate::context::Line;
 use crate::deps::Deps;
 use crate::deps::Folders;
 use crate::entry;
@@ -204,10 +205,12 @@ pub(crate) fn entry_of(ledger: &Ledger, key: &SessionKey) -> Option<Entry> {
 }
 
 fn read(ledger: &Ledger, session_id: &str) -> context::Context {
-    let rows = ledger.transcript(session_id, 0);
-    let last = rows.last().map_or(0, |(n, _)| *n);
-    let lines: Vec<Value> = rows.into_iter().map(|(_, line)| line).collect();
-    let mut context = context::build(&lines);
+    let (mut last, mut lines) = (0, Vec::new());
+    ledger.each_transcript_line(session_id, 0, |n, line| {
+        last = n;
+        lines.push(Line::read(&line));
+    });
+    let mut context = context::of_lines(lines);
     context.rows = last; // numbers, not a count: a line that could not be read keeps its place
     context
 }

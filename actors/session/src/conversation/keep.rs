@@ -10,9 +10,9 @@ use openclaw_protocol::message::Extra;
 use openclaw_runtime::memory::Budget;
 use serde_json::Value;
 
-/// Kept of all conversations together, by estimate: some sixty of two hundred short messages each. To read such a one
+/// Kept of all conversations together, by estimate: some thirty of two hundred short messages each. To read such a one
 /// takes a millisecond or two.
-pub(crate) static KEPT: Budget = Budget::new(8 * 1024 * 1024, 0);
+pub(crate) static KEPT: Budget = Budget::new(4 * 1024 * 1024, 0);
 
 /// A message without its words: the allocations of its strings and lists, and what the allocator adds.
 const FRAME: usize = 640;
