@@ -29,6 +29,7 @@ pub mod schema;
 pub mod secret;
 pub mod shape;
 pub mod tool;
+pub mod written;
 
 pub use config::Config;
 pub use connect::ConnectParams;

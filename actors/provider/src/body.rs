@@ -2,14 +2,14 @@
 
 use openclaw_protocol::ToolSpec;
 use openclaw_protocol::Tools;
+use openclaw_protocol::written::Object;
 use serde::Serialize;
 
 /// A JSON object that grows by fields. Conversations are long and sent again with each call, so that they go straight
 /// into the text.
 #[derive(Debug, Default)]
 pub struct Body {
-    /// Open: the last brace comes at the end.
-    text: Vec<u8>,
+    object: Object,
 }
 
 impl Body {
@@ -20,11 +20,7 @@ impl Body {
 
     /// Adds a field. A value that JSON can't hold leaves it out.
     pub(crate) fn put<T: Serialize + ?Sized>(&mut self, name: &str, value: &T) {
-        let before = self.text.len();
-        self.name(name);
-        if serde_json::to_writer(&mut self.text, value).is_err() {
-            self.text.truncate(before);
-        }
+        self.object.put(name, value);
     }
 
     /// Adds the tools; each wire writes the same tools once.
@@ -38,38 +34,26 @@ impl Body {
             let tools: Vec<T> = tools.iter().map(one).collect();
             serde_json::to_string(&tools).unwrap_or_else(|_| "[]".to_owned())
         });
-        self.name("tools");
-        self.text.extend_from_slice(text.as_bytes());
+        self.object
+            .field("tools")
+            .extend_from_slice(text.as_bytes());
     }
 
     /// Adds a list, entry by entry.
     pub(crate) fn list(&mut self, name: &str, fill: impl FnOnce(&mut List<'_>)) {
-        self.name(name);
-        self.text.push(b'[');
+        let text = self.object.field(name);
+        text.push(b'[');
         let mut list = List {
-            text: &mut self.text,
+            text,
             is_empty: true,
         };
         fill(&mut list);
-        self.text.push(b']');
-    }
-
-    fn name(&mut self, name: &str) {
-        self.text
-            .push(if self.text.is_empty() { b'{' } else { b',' });
-        self.text.push(b'"');
-        self.text.extend_from_slice(name.as_bytes());
-        self.text.extend_from_slice(b"\":");
+        list.text.push(b']');
     }
 
     /// The whole text.
-    pub fn finish(mut self) -> String {
-        if self.text.is_empty() {
-            self.text.push(b'{');
-        }
-        self.text.push(b'}');
-        // Only whole JSON was written.
-        String::from_utf8(self.text).unwrap_or_default()
+    pub fn finish(self) -> String {
+        self.object.close()
     }
 }
 
@@ -111,15 +95,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-
-    #[test]
-    fn fields_stand_in_their_order() {
-        assert_eq!(Body::new().finish(), "{}");
-        let mut body = Body::new();
-        body.put("model", "a\"b");
-        body.put("list", &json!([1, { "x": null }]));
-        assert_eq!(body.finish(), r#"{"model":"a\"b","list":[1,{"x":null}]}"#);
-    }
 
     #[test]
     fn a_list_holds_what_is_put_and_what_is_json_already() {

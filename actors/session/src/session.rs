@@ -161,6 +161,9 @@ impl Session {
 
     /// Rows that wait, oldest first.
     fn open_rows(&self) -> Vec<InboxRow> {
+        if self.deps().ledger.pending(&self.args.key) == 0 {
+            return Vec::new();
+        }
         self.deps().ledger.inbox(&InboxFilter {
             session: Some(self.args.key.clone()),
             open_only: true,

@@ -1,8 +1,11 @@
 //! How a run's events read on the wire, for each protocol version. Pure.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use openclaw_protocol::Message;
 use openclaw_protocol::Protocol;
+use openclaw_protocol::written::Object;
 use openclaw_session::SessionEvent;
 use openclaw_session::What;
 use openclaw_session::event::Phase;
@@ -91,13 +94,16 @@ pub(super) fn agent_event(what: &What, at_ms: i64) -> Option<AgentEvent> {
 
 /// The payload of an `agent` event.
 pub(super) fn agent_payload(event: &SessionEvent, agent: &AgentEvent, version: Protocol) -> String {
-    let mut data = agent.data.clone();
-    if let (Protocol::V4, Value::Object(data)) = (version, &mut data) {
+    let mut data = Cow::Borrowed(&agent.data);
+    if version == Protocol::V4
+        && !agent.late.is_empty()
+        && let Value::Object(data) = data.to_mut()
+    {
         data.extend(agent.late.clone());
     }
     let mut payload = agent_head(event, agent.name, version);
-    set(&mut payload, "data", data);
-    payload.to_string()
+    payload.put("data", &*data);
+    payload.close()
 }
 
 /// The payload of an `agent` event about text that grew; the text and what is new of it are JSON already.
@@ -108,9 +114,10 @@ pub(super) fn grown_payload(
     delta: &Bytes,
     version: Protocol,
 ) -> Payload {
-    let head = open(&agent_head(event, stream, version));
+    let mut head = agent_head(event, stream, version);
+    head.field("data").extend_from_slice(b"{\"text\":");
     Payload::new([
-        Bytes::from(head + ",\"data\":{\"text\":"),
+        Bytes::from(head.open()),
         text.clone(),
         Bytes::from_static(b",\"delta\":"),
         delta.clone(),
@@ -119,20 +126,19 @@ pub(super) fn grown_payload(
 }
 
 /// An `agent` event without its data.
-fn agent_head(event: &SessionEvent, stream: &'static str, version: Protocol) -> Value {
-    let mut payload = json!({
-        "runId": event.run_id,
-        "stream": stream,
-        "sessionKey": event.session,
-        "seq": event.seq,
-        "ts": event.at_ms,
-    });
+fn agent_head(event: &SessionEvent, stream: &'static str, version: Protocol) -> Object {
+    let mut payload = Object::new();
+    payload.put("runId", &event.run_id);
+    payload.put("stream", stream);
+    payload.put("sessionKey", &event.session);
+    payload.put("seq", &event.seq);
+    payload.put("ts", &event.at_ms);
     if version == Protocol::V4 {
-        set(&mut payload, "agentId", json!(event.agent));
+        payload.put("agentId", &event.agent);
         if let Some(session_id) = &event.session_id {
-            set(&mut payload, "sessionId", json!(session_id));
+            payload.put("sessionId", session_id);
         }
-        set(&mut payload, "isHeartbeat", json!(false));
+        payload.put("isHeartbeat", &false);
     }
     payload
 }
@@ -169,42 +175,41 @@ pub(super) fn chat_payload(
     version: Protocol,
 ) -> Payload {
     let is_late = version == Protocol::V4;
-    let mut head = json!({
-        "runId": event.run_id,
-        "sessionKey": event.session,
-        "seq": seq,
-    });
+    let mut head = Object::new();
+    head.put("runId", &event.run_id);
+    head.put("sessionKey", &event.session);
+    head.put("seq", &seq);
     if is_late {
-        set(&mut head, "agentId", json!(event.agent));
+        head.put("agentId", &event.agent);
     }
     let (grown, said) = match chat {
         Chat::Delta { text, delta } => {
-            set(&mut head, "state", json!("delta"));
+            head.put("state", "delta");
             if is_late && delta.is_none() {
-                set(&mut head, "replace", json!(true));
+                head.put("replace", &true);
             }
             let grown = is_late.then(|| delta.as_ref().unwrap_or(text));
             (grown, Some(text))
         }
         Chat::Final { text, stop_reason } => {
-            set(&mut head, "state", json!("final"));
+            head.put("state", "final");
             if is_late {
-                set(&mut head, "stopReason", json!(stop_reason));
+                head.put("stopReason", stop_reason);
             }
             (None, text.as_ref())
         }
         Chat::Aborted { reason, partial } => {
-            set(&mut head, "state", json!("aborted"));
-            set(&mut head, "stopReason", json!(reason));
+            head.put("state", "aborted");
+            head.put("stopReason", *reason);
             (None, partial.as_ref().filter(|_| is_late))
         }
         Chat::Error { message } => {
-            set(&mut head, "state", json!("error"));
-            set(&mut head, "errorMessage", json!(message));
+            head.put("state", "error");
+            head.put("errorMessage", message);
             (None, None)
         }
     };
-    let mut pieces = vec![Bytes::from(open(&head))];
+    let mut pieces = vec![Bytes::from(head.open())];
     if let Some(grown) = grown {
         pieces.extend([Bytes::from_static(b",\"deltaText\":"), grown.clone()]);
     }
@@ -247,17 +252,4 @@ pub(super) fn terminal(what: &What) -> Option<Chat> {
 fn shown(message: &Message) -> Option<Bytes> {
     let text = message.text();
     (!text.is_empty()).then(|| quoted(&text))
-}
-
-/// An object without its closing brace.
-fn open(object: &Value) -> String {
-    let mut text = object.to_string();
-    text.pop();
-    text
-}
-
-fn set(payload: &mut Value, name: &str, value: Value) {
-    if let Value::Object(payload) = payload {
-        payload.insert(name.to_owned(), value);
-    }
 }
