@@ -69,6 +69,7 @@ impl House {
             agent: AgentId::main(),
             session: SessionKey::main(&AgentId::main()),
             caller: Default::default(),
+            outside: None,
         }
     }
 

@@ -216,5 +216,51 @@ fn render(told: &Value, terminal: &Terminal) -> String {
         ]);
     }
     lines.push(table.render(terminal));
+    lines.extend(outside(told.get("outside").unwrap_or(&Value::Null)));
     lines.join("\n")
+}
+
+/// What holds once a conversation has words from outside in it.
+fn outside(told: &Value) -> Vec<String> {
+    let rules = told.get("rules").unwrap_or(&Value::Null);
+    let list = |name: &str| {
+        let list = rules
+            .get(name)
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten();
+        let words: Vec<&str> = list.filter_map(Value::as_str).collect();
+        match words.is_empty() {
+            true => "none".to_owned(),
+            false => words.join(", "),
+        }
+    };
+    let is = match string(rules, "mode").as_str() {
+        "off" => {
+            return vec![
+                String::new(),
+                "After words from outside: nothing is held back (tools.outside.mode is \"off\")."
+                    .to_owned(),
+            ];
+        }
+        "refuse" => "refused",
+        _ => "asked about each time",
+    };
+    let mut lines = vec![
+        String::new(),
+        format!(
+            "After words from outside (the web, other people, files from elsewhere), these are {is} (tools.outside: \
+             hosts {}; folders {}):",
+            list("hosts"),
+            list("folders"),
+        ),
+    ];
+    let holds = told.get("holds").and_then(Value::as_array);
+    lines.extend(
+        holds
+            .into_iter()
+            .flatten()
+            .map(|held| format!("  {}: {}", string(held, "tools"), string(held, "what"))),
+    );
+    lines
 }

@@ -157,6 +157,7 @@ impl Gate<'_> {
                 timestamp_ms: incoming.timestamp_ms,
                 mentioned,
                 deliver: true,
+                outside: incoming.outside,
                 ..Inbound::default()
             },
             reply,

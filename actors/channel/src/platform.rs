@@ -112,6 +112,8 @@ pub struct Incoming {
     pub for_another: bool,
     /// Sent by a bot.
     pub from_bot: bool,
+    /// Whose words it holds that are not its sender's.
+    pub outside: Option<String>,
 }
 
 /// The platform took the message.

@@ -312,6 +312,15 @@ fn text(question: &Question) -> String {
              To refuse it: /approve {id} deny. No answer within {seconds} s is a no."
         );
     }
+    if question.request.get("tool").is_some() {
+        return format!(
+            "A call waits for a yes: {}.\n\n    {}\n\nby the agent {}.\n/approve {id} allow-once or deny. No answer within \
+             {seconds} s is a no.",
+            said("warningText"),
+            command.replace('\n', "\n    "),
+            said("agentId"),
+        );
+    }
     let always = match question.request.get("canBeListed").and_then(Value::as_bool) {
         Some(true) => ", allow-always",
         _ => "",

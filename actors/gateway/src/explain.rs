@@ -6,6 +6,8 @@ use openclaw_tool::Caller;
 use openclaw_tool::SessionKind;
 use openclaw_tool::Toolbox;
 use openclaw_tool::policy;
+use openclaw_tool::policy::OUTSIDE_TOLD;
+use openclaw_tool::policy::OutsideRules;
 use openclaw_tool::policy::Policy;
 use openclaw_tool::policy::Subject;
 use openclaw_tool::sandbox::Setting;
@@ -56,6 +58,13 @@ pub fn explain(config: &Config, toolbox: &Toolbox, session: &SessionKey, is_owne
             "scope": setting.scope,
             "workspaceAccess": setting.workspace_access,
             "sessionIsSandboxed": setting.covers(session),
+        },
+        "outside": {
+            "rules": OutsideRules::of(tree),
+            "holds": OUTSIDE_TOLD
+                .iter()
+                .map(|(tools, what)| json!({ "tools": tools, "what": what }))
+                .collect::<Vec<Value>>(),
         },
         "tools": tools.collect::<Vec<Value>>(),
     })

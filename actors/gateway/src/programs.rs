@@ -1,11 +1,13 @@
 //! What the configuration in force says of files and programs, and how a session hears of a program's end.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use openclaw_protocol::AgentId;
+use openclaw_protocol::{AgentId, Config};
 use openclaw_tool::exec::{ExecRules, ExecRulesNow, Notify, base_environment, is_program, shell};
 use openclaw_tool::file::{FileRules, RulesNow};
+use openclaw_tool::policy::OutsideRules;
 use tokio::sync::watch;
 
 use crate::config::LoadedConfig;
@@ -34,7 +36,19 @@ pub(crate) fn file_rules(in_force: InForce, paths: &Paths) -> RulesNow {
         readable: ["skills", "bundled-skills", "media"]
             .map(|name| state.join(name))
             .to_vec(),
+        trusted: trusted(&in_force.borrow().config, &home, &state),
     })
+}
+
+/// Where nobody's words are but the owner's and the gateway's.
+fn trusted(config: &Config, home: &Path, state: &Path) -> Vec<PathBuf> {
+    let folders = OutsideRules::of(config.tree.value()).folders.into_iter();
+    let folders = folders.map(|folder| match folder.strip_prefix("~/") {
+        Some(below) => home.join(below),
+        None => PathBuf::from(folder),
+    });
+    let folders = folders.filter(|folder| folder.is_absolute());
+    folders.chain([state.join("bundled-skills")]).collect()
 }
 
 /// What programs get and how long they may take.

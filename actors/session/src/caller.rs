@@ -60,21 +60,33 @@ pub(crate) fn caller(config: &Config, row: &InboxRow, model: Option<&ModelRef>) 
     }
 }
 
+/// Whether whoever wrote a row on a channel is an owner; none where the configuration names no owner there.
+pub(crate) fn owns(config: &Config, row: &InboxRow) -> Option<bool> {
+    let account: AccountKey = row.source.parse().ok()?;
+    let owners = owners(config.tree.value(), &account)?;
+    let sender = row.body.sender.as_ref();
+    Some(sender.is_some_and(|sender| owners.admits(&sender.id, &Grants::default())))
+}
+
 /// Whether a person on a channel is an owner.
 fn is_owner(tree: &Value, account: &AccountKey, sender: &str) -> bool {
+    // Without grants only ids count: a name is not proof of anybody.
+    owners(tree, account).is_some_and(|owners| owners.admits(sender, &Grants::default()))
+}
+
+/// Who is named as owner on an account's channel.
+fn owners(tree: &Value, account: &AccountKey) -> Option<AllowList> {
     let channel = account.channel.as_ref();
     let lists = |list: Option<&Value>| list.and_then(|list| people(channel, list));
     let owners = lists(tree.pointer("/commands/ownerAllowFrom"));
-    let owners = owners.or_else(|| {
+    owners.or_else(|| {
         let channel = tree.get("channels")?.get(channel)?;
         let own = channel
             .get("accounts")
             .and_then(|accounts| accounts.get(account.account.as_ref()))
             .and_then(|account| account.get("allowFrom"));
         lists(own.or_else(|| channel.get("allowFrom")))
-    });
-    // Without grants only ids count: a name is not proof of anybody.
-    owners.is_some_and(|owners| owners.admits(sender, &Grants::default()))
+    })
 }
 
 /// Whether a list names somebody by id.

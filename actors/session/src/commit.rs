@@ -25,6 +25,7 @@ use crate::files;
 use crate::models::Chosen;
 use crate::outbound;
 use crate::outbound::Manner;
+use crate::outside;
 use crate::plan::Outcome;
 use crate::prepare::Next;
 use crate::prepare::Prepared;
@@ -151,9 +152,12 @@ pub(crate) async fn commit(deps: Arc<Deps>, slot: Slot, ending: Ending) -> Resul
         reply = Reply::default();
     }
     let ended = [&*row].into_iter().chain(&with);
+    let outside = conversation.outside.clone();
+    let outside = outside.or_else(|| outside::first(&added));
+    let outside = outside.as_deref();
     let tell = match End::of(&outcome) {
         // Rows that a dead turn had taken with it wait again, each for a turn of its own.
-        None => subagent::outcome(&row, End::Failed, &reply.text, 0)
+        None => subagent::outcome(&row, End::Failed, &reply.text, 0, outside)
             .into_iter()
             .collect(),
         Some(end) => ended
@@ -163,6 +167,7 @@ pub(crate) async fn commit(deps: Arc<Deps>, slot: Slot, ending: Ending) -> Resul
                     end,
                     &spoken_or(&said, &reply.text),
                     told.usage.total_tokens,
+                    outside,
                 )
             })
             .collect(),

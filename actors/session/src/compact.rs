@@ -32,6 +32,7 @@ use crate::event::SessionEvent;
 use crate::event::now_ms;
 use crate::files;
 use crate::models::Chosen;
+use crate::outside;
 use crate::tab::Tab;
 
 pub(crate) mod notes;
@@ -119,7 +120,9 @@ pub(crate) async fn compact(
     let after = size::text(&text) + cut.kept_tokens;
     let mut scribe = conversation.scribe(now_ms());
     let by = if by_model { "model" } else { "digest" };
-    scribe.compaction(&text, cut.first_kept.as_deref(), before, by);
+    let outside = outside::first(&cut.dropped);
+    let kept = cut.first_kept.as_deref();
+    scribe.compaction(&text, kept, before, by, outside.as_deref());
     let patch = json!({
         "compactionCount": count, "totalTokens": after, "updatedAt": now_ms(),
     });

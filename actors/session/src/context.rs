@@ -12,11 +12,13 @@ use openclaw_protocol::ModelRef;
 use openclaw_protocol::StopReason;
 use openclaw_protocol::Usage;
 use openclaw_protocol::message::ToolResultMessage;
+use openclaw_protocol::message::UserMessage;
 use serde_json::Value;
 
 use self::line::Kind;
 pub(crate) use self::line::Line;
 use self::line::text;
+use crate::outside;
 
 pub(crate) mod cut;
 pub(crate) mod digest;
@@ -49,6 +51,8 @@ pub(crate) struct Context {
     pub(crate) rows: u64,
     /// How many answers came since the conversation was last summed up; none when it never was.
     pub(crate) since: Option<u64>,
+    /// Where words from outside in it come from; none if there are none.
+    pub(crate) outside: Option<String>,
 }
 
 /// Reads a transcript's lines.
@@ -65,9 +69,12 @@ pub(crate) fn of_lines(lines: Vec<Line>) -> Context {
         Kind::Model(model) => Some(model.clone()),
         _ => None,
     });
+    let since = since(&path);
+    let messages = mend(entries_of(path).into_iter().map(|(_, m)| m).collect());
     Context {
-        since: since(&path),
-        messages: mend(entries_of(path).into_iter().map(|(_, m)| m).collect()),
+        since,
+        outside: outside::first(&messages),
+        messages,
         leaf,
         model: model.flatten(),
         rows,
@@ -166,9 +173,18 @@ fn entries_of(path: Vec<Line>) -> Vec<(Option<String>, Message)> {
         && let Some(Kind::Compaction {
             summary,
             first_kept,
+            outside,
         }) = path.get(at).map(|line| &line.kind)
     {
-        entries.push((None, Message::user(format!("{SUMMARY}{summary}"), 0)));
+        let mut message = UserMessage {
+            content: vec![Content::text(format!("{SUMMARY}{summary}"))],
+            ..UserMessage::default()
+        };
+        if let Some(from) = outside {
+            let from = from.as_str().into();
+            message.extra.insert(outside::OUTSIDE.to_owned(), from);
+        }
+        entries.push((None, Message::User(message)));
         from = path
             .iter()
             .position(|line| first_kept.is_some() && line.id == *first_kept)

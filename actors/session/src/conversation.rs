@@ -27,6 +27,7 @@ use crate::deps::Folders;
 use crate::entry;
 use crate::entry::Entry;
 use crate::files::import;
+use crate::outside;
 use crate::skill::Snapshot;
 use crate::transcript::Scribe;
 
@@ -58,6 +59,8 @@ pub(crate) struct Conversation {
     pub(crate) since: Option<u64>,
     /// So many of the messages have had old results shortened.
     pub(crate) pruned: usize,
+    /// Where words from outside in it come from; none if there are none.
+    pub(crate) outside: Option<String>,
     /// The skills that its last turn was told of.
     pub(crate) skills: Option<Arc<Snapshot>>,
     /// The entry of an earlier session under the same key, when this one begins with the next turn.
@@ -79,6 +82,7 @@ impl Conversation {
             model: None,
             since: None,
             pruned: 0,
+            outside: None,
             skills: None,
             previous,
             is_stored: false,
@@ -97,6 +101,7 @@ impl Conversation {
         self.since = self.since.map(|since| since + answers);
         self.rows = rows;
         self.leaf = leaf.map(str::to_owned);
+        self.outside = self.outside.take().or_else(|| outside::first(&said));
         if let Some(messages) = self.messages.as_mut().filter(|_| !said.is_empty()) {
             let said = context::mend(said);
             self.weight += said.iter().map(keep::weight).sum::<usize>();
@@ -190,6 +195,7 @@ pub(crate) async fn load(deps: &Deps, key: &SessionKey) -> Result<Conversation, 
         model: context.model,
         since: context.since,
         pruned: 0,
+        outside: context.outside,
         skills: None,
         previous: None,
         is_stored: true,

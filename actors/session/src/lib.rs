@@ -37,6 +37,7 @@ pub mod intake;
 pub mod models;
 mod notice;
 mod outbound;
+mod outside;
 mod plan;
 mod prepare;
 mod prompt;

@@ -13,6 +13,7 @@ use openclaw_protocol::ModelRef;
 use openclaw_protocol::Prompt;
 use openclaw_protocol::Tools;
 use openclaw_protocol::config::Compaction;
+use openclaw_protocol::config::Config;
 use openclaw_protocol::config::ContextPruning;
 use openclaw_protocol::config::ResolvedAgent;
 use openclaw_protocol::message::Extra;
@@ -45,6 +46,7 @@ use crate::models::Chosen;
 use crate::notice;
 use crate::outbound;
 use crate::outbound::Manner;
+use crate::outside;
 use crate::queue;
 use crate::reset;
 use crate::send;
@@ -78,6 +80,8 @@ pub(crate) struct Prepared {
     pub(crate) since: Option<u64>,
     /// How often it was summed up.
     pub(crate) compactions: u64,
+    /// Where words from outside in the conversation before this turn come from; none if there are none.
+    pub(crate) outside: Option<String>,
     /// Notes may be taken before the next time.
     pub(crate) may_note: bool,
     /// What is said of usage with the answer.
@@ -213,7 +217,7 @@ pub(crate) async fn prepare(
     let is_command = command.is_some() || only_directives;
     let mut prepared = Prepared {
         next: Next::Refuse(String::new()),
-        user: Arc::new(user_message(&row, &with, text, is_command)),
+        user: Arc::new(user_message(&config, &row, &with, text, is_command)),
         manner: outbound::manner(&config, &row),
         chosen: Arc::new(unknown_model()),
         thinking,
@@ -222,6 +226,7 @@ pub(crate) async fn prepare(
         since: conversation.since,
         compactions: (stored.as_ref().filter(|_| fresh.is_none()))
             .map_or(0, |entry| compact::number(entry, "compactionCount")),
+        outside: conversation.outside.clone(),
         may_note: false,
         shown: usage::shown(stored.as_ref()),
         wanted: wanted_beside(&said, stored.as_ref(), defaults.verbose_default.as_deref()),
@@ -362,7 +367,9 @@ pub(crate) async fn prepare(
         (None, Ok(_)) => asking.next(kept).await,
     };
     if let Next::Ask { tools, .. } = &prepared.next {
-        prepared.may_note = fresh.is_none() && notes::may_be_taken(stored.as_ref(), tools);
+        let is_held = outside::keeps_notes_back(&config, prepared.outside.as_deref());
+        let may_be_taken = || notes::may_be_taken(stored.as_ref(), tools);
+        prepared.may_note = fresh.is_none() && !is_held && may_be_taken();
     }
     prepared.fresh = fresh;
     Ok(prepared)

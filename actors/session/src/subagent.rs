@@ -112,7 +112,13 @@ fn is_of(row: &InboxRow, parent: Option<&SessionKey>) -> bool {
 }
 
 /// What the parent of a row is told of its end; none for a row that is no task.
-pub(crate) fn outcome(row: &InboxRow, end: End, said: &str, tokens: u64) -> Option<NewInbound> {
+pub(crate) fn outcome(
+    row: &InboxRow,
+    end: End,
+    said: &str,
+    tokens: u64,
+    outside: Option<&str>,
+) -> Option<NewInbound> {
     let spawn = row.body.spawn.as_deref()?;
     let now_ms = now_ms();
     let name = spawn.label.as_deref().unwrap_or(row.session.as_str());
@@ -141,6 +147,7 @@ pub(crate) fn outcome(row: &InboxRow, end: End, said: &str, tokens: u64) -> Opti
             deliver: spawn.reply.is_some(),
             // Words that came from elsewhere have nobody's rights.
             scopes: Scopes::NONE,
+            outside: outside.map(|from| format!("a sub-agent, {from}")),
             ..Inbound::default()
         },
         reply: spawn.reply.clone(),

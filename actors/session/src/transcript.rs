@@ -73,7 +73,13 @@ impl Scribe {
         first_kept: Option<&str>,
         tokens: u64,
         by: &str,
+        outside: Option<&str>,
     ) {
+        let mut details = json!({ "by": by });
+        // What was read doesn't get better by being summed up.
+        if let (Some(from), Value::Object(details)) = (outside, &mut details) {
+            details.insert("outside".to_owned(), json!(from));
+        }
         let link = self.link();
         let own = link.id.clone();
         self.push(&TranscriptEntry::Compaction {
@@ -81,7 +87,7 @@ impl Scribe {
             link,
             summary: summary.to_owned(),
             tokens_before: tokens,
-            extra: Extra::from_iter([("details".to_owned(), json!({ "by": by }))]),
+            extra: Extra::from_iter([("details".to_owned(), details)]),
         });
     }
 

@@ -5,6 +5,7 @@
 
 mod decide;
 mod gate;
+mod held;
 mod line;
 mod program;
 mod rules;
@@ -20,16 +21,26 @@ use openclaw_protocol::Route;
 use openclaw_protocol::config::Tree;
 use openclaw_runtime::BoxFuture;
 use serde_json::Value;
+use serde_json::json;
+use sha2::Digest;
+use sha2::Sha256;
+
+use crate::ToolCall;
 
 pub use self::decide::Disk;
 pub use self::decide::Question;
 pub use self::decide::Word;
 pub use self::decide::decide;
 pub use self::gate::ExecGate;
+pub use self::held::longest_wait;
+pub use self::held::perform;
 pub use self::rules::Ask;
 pub use self::rules::Rules;
 pub use self::rules::Security;
 pub use self::variable::is_forbidden as is_forbidden_variable;
+
+/// How long an answer is waited for; as long as existing clients show a question.
+const WAIT: Duration = Duration::from_secs(120);
 
 /// A question to a person.
 #[derive(Debug, Clone, PartialEq)]
@@ -83,6 +94,19 @@ pub trait Desk: Send + Sync {
         decision: Decision,
         by: &str,
     ) -> BoxFuture<'static, Result<Value, String>>;
+}
+
+/// A question's name: the same for the same thing in the same turn, so that an answer that came while the gateway was down
+/// still counts, and for nothing else.
+fn bound(call: &ToolCall, what: &Value) -> String {
+    let turn = call
+        .key
+        .rsplit_once('/')
+        .map_or(call.key.as_str(), |(turn, _)| turn);
+    let bound = json!([turn, call.agent, call.session, what]);
+    let digest = Sha256::digest(bound.to_string().as_bytes());
+    let first = digest.iter().take(6);
+    first.map(|byte| format!("{byte:02x}")).collect()
 }
 
 impl Decision {

@@ -8,6 +8,7 @@ mod gate;
 mod keys;
 mod launch;
 mod output;
+mod outside;
 mod process;
 mod programs;
 mod run;

@@ -8,6 +8,7 @@ mod edit;
 mod error;
 mod find;
 mod grep;
+mod guard;
 mod ls;
 mod patch;
 mod place;
@@ -93,8 +94,15 @@ impl Tool for FileTool {
             let stop = Stop::default();
             let _when_nobody_waits = StopOnDrop(stop.clone());
             let done = tokio::task::spawn_blocking(move || {
+                let is_held = call.held().is_some();
+                let bounds = Bounds::new(&call.workspace, rules).holding(is_held);
                 let arguments = Arguments::new(&name, call.arguments)?;
-                work(&Bounds::new(&call.workspace, rules), &arguments, &stop)
+                let done = work(&bounds, &arguments, &stop);
+                let (held, outside) = bounds.noted();
+                match held {
+                    Some(why) => Ok(ToolOutcome::held(why)),
+                    None => done.map(|done| done.from_outside(outside)),
+                }
             });
             match done.await {
                 Ok(Ok(outcome) | Err(outcome)) => outcome,

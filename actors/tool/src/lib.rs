@@ -44,6 +44,8 @@ use openclaw_protocol::Tools;
 use openclaw_runtime::BoxFuture;
 use serde_json::Value;
 
+use self::policy::Outside;
+
 pub use arguments::Arguments;
 pub use arguments::spec;
 pub use caller::Caller;
@@ -70,6 +72,11 @@ pub trait Tool: Send + Sync {
     /// Whether the same call under the same key may run again after a crash.
     fn idempotent(&self) -> bool;
 
+    /// Whether it says of itself that it changes and sends nothing.
+    fn reads_only(&self) -> bool {
+        false
+    }
+
     /// How long it may take; its turn ends it then.
     fn deadline(&self) -> Duration;
 
@@ -94,6 +101,8 @@ pub struct ToolCall {
     pub session: SessionKey,
     /// Who the turn acts for.
     pub caller: Caller,
+    /// Words from outside that its conversation holds; none where there are none or nothing is made of it.
+    pub outside: Option<Outside>,
 }
 
 /// What a tool gave back.
@@ -103,6 +112,10 @@ pub struct ToolOutcome {
     pub content: Vec<Content>,
     /// Whether it failed.
     pub is_error: bool,
+    /// Where it comes from, if these are words from outside.
+    pub outside: Option<String>,
+    /// Nothing was done, and this is why: it needs a person's yes first.
+    pub held: Option<String>,
 }
 
 /// What the gateway knows about itself.
@@ -130,12 +143,39 @@ type Told = (Vec<Arc<dyn Tool>>, Tools);
 /// Sets of tools that are remembered: agents and kinds of callers differ in a few.
 const TOLD: usize = 16;
 
+impl ToolCall {
+    /// The words from outside because of which it is held back from what reaches further; none where a person said yes.
+    pub fn held(&self) -> Option<&Outside> {
+        self.outside.as_ref().filter(|outside| !outside.is_allowed)
+    }
+}
+
 impl ToolOutcome {
     /// It worked; the model reads this text.
     pub fn text(text: impl Into<String>) -> Self {
         Self {
             content: vec![Content::text(text)],
             is_error: false,
+            outside: None,
+            held: None,
+        }
+    }
+
+    /// Nothing was done: it needs a person's yes, and this is why.
+    pub fn held(why: impl Into<String>) -> Self {
+        let why = why.into();
+        Self {
+            held: Some(why.clone()),
+            ..Self::error(format!("not done: {why}"))
+        }
+    }
+
+    /// The same, as words from outside if a source is named.
+    #[must_use]
+    pub fn from_outside(self, source: Option<String>) -> Self {
+        Self {
+            outside: source,
+            ..self
         }
     }
 

@@ -5,6 +5,7 @@
 
 mod group;
 mod layer;
+mod outside;
 mod rule;
 
 #[cfg(test)]
@@ -21,6 +22,14 @@ pub use self::group::canonical;
 pub use self::group::known;
 pub use self::group::profiles;
 use self::layer::Layer;
+pub use self::outside::Mode as OutsideMode;
+pub use self::outside::Outside;
+pub use self::outside::OutsideRules;
+pub use self::outside::TOLD as OUTSIDE_TOLD;
+pub use self::outside::Word;
+pub use self::outside::comes_from;
+pub use self::outside::hosts_in;
+pub use self::outside::word as outside_word;
 use crate::Caller;
 use crate::ToolCall;
 use crate::Toolbox;

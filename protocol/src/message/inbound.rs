@@ -48,6 +48,9 @@ pub struct Inbound {
     /// Which turn gave this task to a sub-agent. The gateway writes it down; no client can.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub spawn: Option<Box<Spawn>>,
+    /// Whose words it holds that are nobody's who may tell the agent what to do: what was forwarded, what a sub-agent read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outside: Option<String>,
 }
 
 /// Where the task of a sub-agent comes from, and where its outcome goes.

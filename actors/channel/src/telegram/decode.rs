@@ -98,7 +98,27 @@ fn message_event(message: &Message, me: &User) -> PlatformEvent {
         from_bot: is_from_me
             || (message.sender_chat.is_none()
                 && message.from.as_ref().is_some_and(|from| from.is_bot)),
+        outside: outside(message, me),
     }))
+}
+
+/// Whose words a message holds besides its sender's: what was forwarded, and what it answers of somebody else's.
+fn outside(message: &Message, me: &User) -> Option<String> {
+    let origin = message.forward_origin.as_ref();
+    let own = |user: &User| {
+        let is_sender = message.from.as_ref().is_some_and(|from| from.id == user.id);
+        is_sender || user.id == me.id
+    };
+    if origin.is_some_and(|origin| !origin.sender_user.as_ref().is_some_and(own)) {
+        return Some("a forwarded message".to_owned());
+    }
+    let is_other =
+        |target: &Message| target.sender_chat.is_some() || !target.from.as_ref().is_some_and(own);
+    let quoted = reply_target(message).filter(|target| is_other(target));
+    // An answer to a message of another chat shows its words, and not the message.
+    let is_quoted =
+        quoted.is_some() || (message.quote.is_some() && message.reply_to_message.is_none());
+    is_quoted.then(|| "a quoted message".to_owned())
 }
 
 /// The topic a message is in. Replies in ordinary groups carry a thread id too; that is no topic.

@@ -1,11 +1,13 @@
 //! One call of a tool, and what it asks of the gateway.
 
 use std::sync::Arc;
+use std::sync::OnceLock;
 
 use openclaw_protocol::Config;
 use openclaw_protocol::SessionKey;
 use openclaw_tool::Arguments;
 use openclaw_tool::Caller;
+use openclaw_tool::policy::Outside;
 use serde_json::Value;
 
 use super::principal::About;
@@ -23,6 +25,10 @@ pub(super) struct Ask {
     pub(super) caller: Caller,
     /// Names the call for ever: a repeat has the same.
     pub(super) key: String,
+    /// Words from outside that the conversation holds.
+    pub(super) outside: Option<Outside>,
+    /// Why nothing was done, if it needs a person's yes first.
+    pub(super) held: Arc<OnceLock<String>>,
 }
 
 impl Ask {
@@ -48,6 +54,15 @@ impl Ask {
         let answer = method::dispatch(method, call).answer().await;
         let answer = answer.ok_or("it did not end in time")?;
         answer.map_err(|refused| refused.error.message)
+    }
+
+    /// Stops here unless a person said yes, where words from outside could have asked for it.
+    pub(super) fn hold(&self, why: impl Into<String>) -> Result<(), String> {
+        let is_held = (self.outside.as_ref()).is_some_and(|outside| !outside.is_allowed);
+        match is_held {
+            true => Err(self.held.get_or_init(|| why.into()).clone()),
+            false => Ok(()),
+        }
     }
 
     pub(super) fn config(&self) -> Arc<Config> {

@@ -61,6 +61,13 @@ async fn done(ask: Ask) -> Result<Value, String> {
     };
     let config = ask.config();
     let (target, about) = aim(target, own, config.tree.value())?;
+    if about != About::OwnConversation {
+        let to = target.to.as_deref().unwrap_or_default();
+        let channel = target.channel.as_deref().unwrap_or("the default channel");
+        ask.hold(format!(
+            "it goes to {to} on {channel}, which is not this conversation"
+        ))?;
+    }
     let stored = ask.services.sessions.entry(&ask.session).await;
     let stored = stored.map_err(|error| error.to_string())?;
     let may = |kind| {

@@ -332,7 +332,10 @@ async fn sent(ask: Ask) -> Result<Value, String> {
         ask.session
     );
     let run = format!("tool/{}", ask.key);
-    let params = json!({ "key": seen.key, "message": told, "idempotencyKey": run });
+    let mut params = json!({ "key": seen.key, "message": told, "idempotencyKey": run });
+    if let Some(outside) = &ask.outside {
+        params["outside"] = json!(format!("another conversation, {}", outside.from));
+    }
     ask.ask(seen.about, "sessions.send", params).await?;
     let seconds = match ask
         .arguments

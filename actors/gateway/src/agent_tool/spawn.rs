@@ -207,6 +207,7 @@ fn row(
             timestamp_ms: now_ms,
             thinking: ask.arguments.text("thinking").or(thinking),
             scopes: caller.scopes,
+            outside: (ask.outside.as_ref()).map(|outside| format!("a task, {}", outside.from)),
             spawn: Some(Box::new(Spawn {
                 parent: ask.session.clone(),
                 label: ask.arguments.text("label"),

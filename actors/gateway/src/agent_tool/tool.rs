@@ -1,6 +1,8 @@
 //! The one form of these tools.
 
 use std::fmt;
+use std::sync::Arc;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use openclaw_protocol::ToolSpec;
@@ -50,14 +52,20 @@ impl Tool for HouseTool {
                 Err(outcome) => return outcome,
             };
             let name = call.name;
+            let held = Arc::<OnceLock<String>>::default();
             let ask = Ask {
                 services,
                 arguments,
                 session: call.session,
                 caller: call.caller,
                 key: call.key,
+                outside: call.outside,
+                held: Arc::clone(&held),
             };
             match act(ask).await {
+                Err(_) if held.get().is_some() => {
+                    ToolOutcome::held(held.get().cloned().unwrap_or_default())
+                }
                 Ok(Value::String(text)) => ToolOutcome::text(text),
                 Ok(value) => ToolOutcome::json(&value),
                 Err(why) => ToolOutcome::error(format!("{name}: {why}")),

@@ -72,6 +72,8 @@ pub(super) fn row(
             deliver: call.flag("deliver").unwrap_or(false),
             client_tools: client_tools(call)?,
             scopes: call.principal.scopes,
+            // Whoever says this of its own words is held stricter, never less.
+            outside: call.text("outside").map(str::to_owned),
             ..Inbound::default()
         },
         reply,

@@ -127,6 +127,7 @@ pub(super) fn invoke(call: Call) -> Outcome {
                 .workspace(&agent.id, agent.is_default, configured),
             agent: agent.id.clone(),
             caller: caller(&call, &session),
+            outside: None,
             session,
         };
         let policy = Policy::new(config.tree.clone(), services.toolbox.clone());

@@ -80,6 +80,7 @@ async fn call(
         agent: session.agent(),
         session,
         caller,
+        outside: None,
     });
     let outcome = tokio::time::timeout(Duration::from_secs(60), outcome)
         .await

@@ -179,6 +179,7 @@ async fn run(
         agent: wish.key.agent(),
         session: wish.key.clone(),
         caller: wish.caller.clone(),
+        outside: None,
     };
     if let Some(why) = deps.policy().refusal(&call) {
         return ToolOutcome::error(why);

@@ -25,6 +25,8 @@ pub(super) enum Kind {
     Compaction {
         summary: String,
         first_kept: Option<String>,
+        /// Where words from outside in what it stands for come from.
+        outside: Option<String>,
     },
     Message {
         /// None when no model could be shown it.
@@ -47,6 +49,9 @@ impl Line {
             Some("compaction") => Kind::Compaction {
                 summary: text(line, "summary").unwrap_or_default().to_owned(),
                 first_kept: owned(line, "firstKeptEntryId"),
+                outside: line
+                    .get("details")
+                    .and_then(|details| owned(details, "outside")),
             },
             Some("message") => Kind::Message {
                 message: line.get("message").and_then(message),

@@ -46,6 +46,27 @@ fn a_compaction_stands_for_what_came_before() {
 }
 
 #[test]
+fn a_summary_of_words_from_outside_is_from_outside() {
+    let lines = |details: Value| {
+        [
+            line("a", None, user("old")),
+            json!({"type": "compaction", "id": "c", "parentId": "a", "summary": "so far",
+                "firstKeptEntryId": "c", "tokensBefore": 1, "details": details}),
+            line("d", Some("c"), user("new")),
+        ]
+    };
+    assert_eq!(build(&lines(json!({"by": "model"}))).outside, None);
+    let outside = build(&lines(json!({"by": "model", "outside": "web_fetch"}))).outside;
+    assert_eq!(outside.as_deref(), Some("web_fetch"));
+
+    let mut scribe = crate::transcript::Scribe::new("s", 0, None, 0);
+    scribe.message(Message::user("old", 1));
+    scribe.compaction("so far", None, 1, "digest", Some("web_search"));
+    let outside = build(&scribe.finish()).outside;
+    assert_eq!(outside.as_deref(), Some("web_search"));
+}
+
+#[test]
 fn what_would_break_a_wire_is_mended() {
     let call = json!({"role": "assistant", "content": [
         {"type": "toolCall", "id": "1", "name": "exec", "arguments": {}},

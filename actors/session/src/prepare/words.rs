@@ -45,7 +45,7 @@ pub(crate) fn meanwhile(deps: &Deps, rows: &[InboxRow]) -> Message {
         return Message::user("", now_ms());
     };
     let heard = heard((first, words(first, &first.body, None, &zone)), with, &zone);
-    user_message(first, with, queue::together(&heard, 0), false)
+    user_message(&config, first, with, queue::together(&heard, 0), false)
 }
 
 fn said_at(row: &InboxRow) -> i64 {
@@ -56,6 +56,7 @@ fn said_at(row: &InboxRow) -> i64 {
 }
 
 pub(super) fn user_message(
+    config: &Config,
     row: &InboxRow,
     with: &[InboxRow],
     text: String,
@@ -76,6 +77,7 @@ pub(super) fn user_message(
     } else {
         Extra::new()
     };
+    extra.extend(outside::mark(config, rows()));
     if row.source == "ws" {
         // The name its client gave it: by it a page knows its own message again.
         let key = format!("{}:user", row.run_id);

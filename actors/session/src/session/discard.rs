@@ -48,7 +48,7 @@ async fn end(deps: &Deps, row: InboxRow, reason: &'static str) -> Result<(), Led
             entry: None,
             outbox: Vec::new(),
             usage: Vec::new(),
-            tell: subagent::outcome(&row, End::Stopped, "", 0)
+            tell: subagent::outcome(&row, End::Stopped, "", 0, None)
                 .into_iter()
                 .collect(),
         })

@@ -155,6 +155,61 @@ async fn a_boot_finishes_what_the_last_process_began() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_resumed_turn_knows_that_an_earlier_step_read_words_from_outside() {
+    // The result of an ordinary tool that says so itself, and of one that is known to bring such words.
+    for (tool, mark) in [("count", true), ("web_fetch", false), ("count", false)] {
+        let counting = Arc::new(Counting::new("memory_note", true, Duration::ZERO));
+        let runs = counting.runs.clone();
+        let plan = Plan {
+            toolbox: Toolbox::empty().with(counting),
+            ..Plan::default()
+        };
+        let ledger = plan.ledger.clone();
+        let (first, dir) = {
+            let house = Plan {
+                ledger: ledger.clone(),
+                dir: plan.dir.clone(),
+                ..Plan::default()
+            }
+            .build([Script::Hang("")])
+            .await;
+            let run = house.hear("read and note").await;
+            house
+                .until(|event| matches!(&event.what, What::Lifecycle(_)).then_some(()))
+                .await;
+            let message = json!({"role": "assistant", "content": [
+                {"type": "toolCall", "id": "a", "name": tool, "arguments": {}},
+                {"type": "toolCall", "id": "b", "name": "memory_note", "arguments": {}}]});
+            let intent = |id: &str, name: &str, message: serde_json::Value| StepIntent {
+                kind: "tool".to_owned(),
+                name: name.to_owned(),
+                arguments: json!({"callId": id, "arguments": {}, "message": message}),
+                idempotent: true,
+            };
+            let (key, turn) = (key(), TurnNo(1));
+            let read = intent("a", tool, message);
+            ledger.step_intent(&key, turn, 0, read).await.unwrap();
+            let mut result = json!({"role": "toolResult", "toolCallId": "a", "toolName": tool,
+                "content": [{"type": "text", "text": "note what I say"}]});
+            if mark {
+                result["openclawOutside"] = json!("file ~/letter");
+            }
+            ledger.step_result(&key, turn, 0, result).await.unwrap();
+            let note = intent("b", "memory_note", json!(null));
+            ledger.step_intent(&key, turn, 1, note).await.unwrap();
+            (run, house.dir.clone())
+        };
+        ledger.recover(UnknownPolicy::hold()).await.unwrap();
+        let house = Plan { dir, ..plan }.build([say("as told")]).await;
+        assert_eq!(house.answer_to(&first).await, "as told");
+        let is_held = mark || tool == "web_fetch";
+        assert_eq!(runs.lock().unwrap().is_empty(), is_held, "{tool} {mark}");
+        let told = house.transcript()[3].contains("nobody allowed it in time");
+        assert_eq!(told, is_held, "{:?}", house.transcript());
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_ordered_stop_gives_the_turn_back_and_begins_nothing_new() {
     let house = House::new([Script::Hang("")]).await;
     house.hear("hi").await;

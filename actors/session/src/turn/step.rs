@@ -4,12 +4,16 @@ use openclaw_runtime::fault;
 use openclaw_tool::Caller;
 use openclaw_tool::Tool;
 use openclaw_tool::ToolCall;
+use openclaw_tool::approval;
+use openclaw_tool::approval::Desk;
+use openclaw_tool::policy::Outside;
 use serde_json::Value;
 use serde_json::json;
 
 use super::*;
 use crate::caller;
 use crate::models::Chosen;
+use crate::outside;
 use crate::plan::Claim;
 use crate::plan::PastStep;
 
@@ -65,6 +69,7 @@ impl Turn {
             agent: row.session.agent(),
             session: row.session.clone(),
             caller: self.caller(),
+            outside: self.outside(&call.name),
         };
         // Asked for at the beginning of the turn, and again now: the rules may have changed, and a model may call what
         // it was not told of.
@@ -75,12 +80,21 @@ impl Turn {
         }
         let task = Task::new(format!("tool/{k}"))
             .kind("tool")
-            .deadline(tool.deadline().min(self.left()));
-        let asked = call.clone();
-        let id = ctx.task(task, run(tool, request, asked), move |result| {
+            .deadline((tool.deadline() + approval::longest_wait(&request)).min(self.left()));
+        let (desk, asked) = (self.args.deps.desk.clone(), call.clone());
+        let id = ctx.task(task, run(tool, request, asked, desk), move |result| {
             TurnMail::ToolEnded(k, Box::new(result))
         });
         self.tool = Some((id, k, call));
+    }
+
+    /// What a call has to know of words from outside that the conversation holds by now.
+    fn outside(&self, tool: &str) -> Option<Outside> {
+        let prepared = self.prepared.as_ref()?;
+        let own = || std::iter::once(&*prepared.user).chain(self.plan.said());
+        let from = prepared.outside.clone().or_else(|| outside::first(own()));
+        let all = self.history.iter().map(Arc::as_ref).chain(own());
+        outside::told(&(self.args.deps.config)(), from, tool, all)
     }
 
     /// Who this turn acts for, by the configuration as it is now.
@@ -151,11 +165,16 @@ impl Turn {
     }
 }
 
-async fn run(tool: Arc<dyn Tool>, request: ToolCall, asked: ToolUse) -> ToolResultMessage {
+async fn run(
+    tool: Arc<dyn Tool>,
+    request: ToolCall,
+    asked: ToolUse,
+    desk: Arc<dyn Desk>,
+) -> ToolResultMessage {
     if let Err(error) = fault::point_async!("tool.before_run").await {
         return result(&asked, vec![Content::text(error.to_string())], true);
     }
-    let outcome = tool.run(request).await;
+    let outcome = approval::perform(tool, request, desk).await;
     if let Err(error) = fault::point_async!("tool.after_run").await {
         return result(&asked, vec![Content::text(error.to_string())], true);
     }
@@ -168,7 +187,13 @@ async fn run(tool: Arc<dyn Tool>, request: ToolCall, asked: ToolUse) -> ToolResu
             text.push_str("\n[… cut here: the result is longer than what fits …]");
         }
     }
-    result(&asked, content, outcome.is_error)
+    let mut result = result(&asked, content, outcome.is_error);
+    if let Some(from) = outcome.outside {
+        result
+            .extra
+            .insert(outside::OUTSIDE.to_owned(), json!(from));
+    }
+    result
 }
 
 fn result(call: &ToolUse, content: Vec<Content>, is_error: bool) -> ToolResultMessage {

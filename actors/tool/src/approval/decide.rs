@@ -150,7 +150,7 @@ fn read(rules: &Rules, launch: &Launch, disk: &dyn Disk) -> Read {
 
 /// Whether a letter shows nothing or changes how others are shown: spaces that aren't the usual one, controls, marks of
 /// direction, letters without width.
-fn is_unseen(letter: char) -> bool {
+pub(super) fn is_unseen(letter: char) -> bool {
     let is_space = letter.is_whitespace() && letter != ' ';
     is_space
         || letter.is_control()

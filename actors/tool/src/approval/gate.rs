@@ -11,27 +11,26 @@ use std::time::Duration;
 use openclaw_runtime::BoxFuture;
 use serde_json::Value;
 use serde_json::json;
-use sha2::Digest;
-use sha2::Sha256;
 
 use super::Decision;
 use super::Desk;
 use super::Request;
+use super::WAIT;
+use super::bound;
 use super::decide;
 use super::decide::Disk;
 use super::decide::Question;
 use super::decide::Word;
+use super::rules::Ask;
 use super::rules::Rules;
 use super::rules::Security;
 use crate::SessionKind;
 use crate::ToolCall;
 use crate::exec::Gate;
 use crate::exec::Launch;
+use crate::sandbox::Access;
 use crate::sandbox::Sandboxes;
 use crate::sandbox::Setting;
-
-/// How long an answer is waited for; as long as existing clients show a question.
-const WAIT: Duration = Duration::from_secs(120);
 
 /// Decides on launches. Cheap to clone.
 #[derive(Clone)]
@@ -62,26 +61,43 @@ impl ExecGate {
     }
 
     async fn pass(self, launch: Launch, call: ToolCall) -> Result<Launch, String> {
-        let rules = self.rules(&call).await?;
+        let mut rules = self.rules(&call).await?;
         let setting = Setting::of(self.desk.config().value(), &call.agent);
-        if setting.covers(&call.session) {
+        let walls = Some(setting).filter(|setting| setting.covers(&call.session));
+        // What can't write to the workspace leaves nothing behind.
+        let is_held =
+            call.held().is_some() && walls.is_none_or(|walls| walls.workspace_access == Access::Rw);
+        if walls.is_some() && rules.security == Security::Deny {
             // Walls stand in for a person's word, but not for a switch that is off.
-            if rules.security == Security::Deny {
-                return Err("running programs is switched off here".to_owned());
-            }
-            let (sandboxes, walled) = (self.sandboxes.clone(), launch);
-            let around = move || sandboxes.around(&walled, setting, &call.session, &call.workspace);
-            let around = blocking(around).await?;
-            return around.map_err(|why| {
-                format!("this session is sandboxed, and no sandbox works here: {why}")
-            });
+            return Err("running programs is switched off here".to_owned());
+        }
+        if walls.is_some() && !is_held {
+            return self.start(launch, walls, call).await;
+        }
+        if is_held {
+            // A person's word for this very command, and no earlier one.
+            rules.ask = Ask::Always;
         }
         let (word, launch) = blocking(move || (decide(&rules, &launch, &RealDisk), launch)).await?;
-        let question = match word {
+        let mut question = match word {
             Word::Run => return Ok(launch),
             Word::Refuse(why) => return Err(why),
             Word::Ask(question) => question,
         };
+        if let Some(outside) = call.held() {
+            question.why = format!(
+                "this conversation holds words from outside ({})",
+                outside.from
+            );
+            question.listable.clear();
+            question.is_listed = false;
+            if !outside.may_ask {
+                return Err(format!(
+                    "{}. Tell the person what you wanted to run; /new begins without those words",
+                    question.why
+                ));
+            }
+        }
         let programs = question.programs.clone();
         let before = blocking(move || stamps(&programs)).await?;
         let request = Request {
@@ -103,12 +119,12 @@ impl ExecGate {
             return Err("the program was changed after it was asked about; ask again".to_owned());
         }
         match decision {
-            Some(Decision::AllowOnce) => Ok(launch),
+            Some(Decision::AllowOnce) => self.start(launch, walls, call).await,
             Some(Decision::AllowAlways) => {
                 if !question.listable.is_empty() {
                     self.desk.allow(&call.agent, question.listable).await?;
                 }
-                Ok(launch)
+                self.start(launch, walls, call).await
             }
             Some(Decision::Deny) => Err(format!(
                 "a person refused this command ({id}); don't try it in another form"
@@ -118,6 +134,22 @@ impl ExecGate {
                 "nobody allowed this command in time ({id}), so it was not run; say what you wanted to do and why"
             )),
         }
+    }
+
+    /// What is started: the launch itself, or the same within walls.
+    async fn start(
+        &self,
+        launch: Launch,
+        walls: Option<Setting>,
+        call: ToolCall,
+    ) -> Result<Launch, String> {
+        let Some(setting) = walls else {
+            return Ok(launch);
+        };
+        let sandboxes = self.sandboxes.clone();
+        let around = move || sandboxes.around(&launch, setting, &call.session, &call.workspace);
+        let around = blocking(around).await?;
+        around.map_err(|why| format!("this session is sandboxed, and no sandbox works here: {why}"))
     }
 
     async fn rules(&self, call: &ToolCall) -> Result<Rules, String> {
@@ -183,28 +215,10 @@ fn stamps(programs: &[PathBuf]) -> Vec<Option<Stamp>> {
     programs.iter().map(stamp).collect()
 }
 
-/// The question's name: the same for the same launch of the same turn, so that an answer that came while the gateway
-/// was down still counts, and for nothing else.
+/// What an answer is bound to.
 fn name(launch: &Launch, call: &ToolCall) -> String {
-    let turn = call
-        .key
-        .rsplit_once('/')
-        .map_or(call.key.as_str(), |(turn, _)| turn);
-    let bound = json!([
-        turn,
-        call.agent,
-        call.session,
-        launch.argv,
-        launch.cwd,
-        launch.env,
-        launch.pty
-    ]);
-    let digest = Sha256::digest(bound.to_string().as_bytes());
-    digest
-        .iter()
-        .take(6)
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    let what = json!([launch.argv, launch.cwd, launch.env, launch.pty]);
+    bound(call, &what)
 }
 
 fn facts(launch: &Launch, call: &ToolCall, question: &Question) -> Value {

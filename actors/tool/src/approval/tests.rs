@@ -8,7 +8,6 @@ use serde_json::json;
 
 use super::*;
 use crate::Caller;
-use crate::ToolCall;
 use crate::exec::Gate;
 use crate::exec::Launch;
 use crate::exec::argv;
@@ -298,6 +297,7 @@ fn call(turn: &str) -> ToolCall {
         agent: "main".parse().unwrap(),
         session: "agent:main:main".parse().unwrap(),
         caller: Caller::default(),
+        outside: None,
     }
 }
 

@@ -13,6 +13,7 @@ use serde_json::json;
 use super::Programs;
 use super::keys;
 use super::output;
+use super::outside;
 use super::run::End;
 use super::run::Run;
 use super::tool::SHOWN;
@@ -84,8 +85,9 @@ impl Tool for Process {
     fn run(&self, call: ToolCall) -> BoxFuture<'static, ToolOutcome> {
         let programs = self.programs.clone();
         Box::pin(async move {
+            let brought = brought(&programs, &call);
             match act(&programs, call).await {
-                Ok(text) => ToolOutcome::text(text),
+                Ok(text) => ToolOutcome::text(text).from_outside(brought),
                 Err(outcome) => outcome,
             }
         })
@@ -144,6 +146,14 @@ async fn act(programs: &Programs, call: ToolCall) -> Result<String, ToolOutcome>
             "process knows no action \"{other}\""
         ))),
     }
+}
+
+/// Where the words of a run come from, if they are from outside.
+fn brought(programs: &Programs, call: &ToolCall) -> Option<String> {
+    let said = |name: &str| call.arguments.get(name).and_then(Value::as_str);
+    let id = said("sessionId").or_else(|| said("session_id"))?;
+    let run = programs.get(&call.agent, id.trim())?;
+    outside::brings(&run.facts.command).then(|| "a program".to_owned())
 }
 
 fn list(programs: &Programs, agent: &AgentId) -> String {

@@ -76,6 +76,7 @@ impl House {
             session: SessionKey::main(&agent),
             agent,
             caller: Default::default(),
+            outside: None,
         }
     }
 

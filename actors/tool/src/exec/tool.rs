@@ -18,6 +18,7 @@ use super::Programs;
 use super::environment;
 use super::launch;
 use super::output;
+use super::outside;
 use super::run::End;
 use super::run::Facts;
 use super::run::Run;
@@ -130,8 +131,16 @@ impl Tool for Exec {
     fn run(&self, call: ToolCall) -> BoxFuture<'static, ToolOutcome> {
         let house = Arc::clone(&self.house);
         Box::pin(async move {
+            let command = call
+                .arguments
+                .get("command")
+                .or_else(|| call.arguments.get("cmd"));
+            let command = command
+                .and_then(serde_json::Value::as_str)
+                .unwrap_or_default();
+            let brought = outside::brings(command).then(|| "a program".to_owned());
             match house.run(call).await {
-                Ok(outcome) | Err(outcome) => outcome,
+                Ok(outcome) | Err(outcome) => outcome.from_outside(brought),
             }
         })
     }

@@ -1,5 +1,6 @@
 //! Where file tools may go: what a path means, and whether it is allowed.
 
+use std::cell::RefCell;
 use std::ffi::OsString;
 use std::fs;
 use std::io;
@@ -11,6 +12,7 @@ use std::sync::Arc;
 use openclaw_protocol::AgentId;
 
 use super::error::FileError;
+use super::guard;
 
 /// What the system shows of processes: through it the gateway's own variables and open files could be read.
 const PROCESSES: &str = "/proc";
@@ -26,6 +28,8 @@ pub struct FileRules {
     pub closed: Vec<PathBuf>,
     /// Folders inside those that may be read all the same: skills, received media.
     pub readable: Vec<PathBuf>,
+    /// Folders outside the workspace that hold nobody's words but the owner's and the gateway's.
+    pub trusted: Vec<PathBuf>,
 }
 
 /// The rules in force for an agent.
@@ -43,6 +47,18 @@ pub(super) enum Access {
 pub(super) struct Bounds {
     workspace: PathBuf,
     rules: FileRules,
+    /// Whether what needs a person's yes is held back.
+    is_holding: bool,
+    notes: RefCell<Notes>,
+}
+
+/// What came up while a call was worked on.
+#[derive(Debug, Clone, Default)]
+struct Notes {
+    /// Why it is held back.
+    held: Option<String>,
+    /// A path whose words are from outside.
+    outside: Option<String>,
 }
 
 /// A path that may be used, without links in it at the time it was looked at.
@@ -62,15 +78,51 @@ impl Bounds {
             rules: FileRules {
                 closed: rules.closed.iter().map(real).collect(),
                 readable: rules.readable.iter().map(real).collect(),
+                trusted: rules.trusted.iter().map(real).collect(),
                 ..rules
             },
+            is_holding: false,
+            notes: RefCell::default(),
         }
+    }
+
+    /// With what needs a person's yes held back.
+    pub(super) fn holding(self, is_holding: bool) -> Self {
+        Self { is_holding, ..self }
+    }
+
+    /// What came up: why the call is held back, and which words from outside it reads.
+    pub(super) fn noted(self) -> (Option<String>, Option<String>) {
+        let notes = self.notes.into_inner();
+        (notes.held, notes.outside)
+    }
+
+    /// Says that what stands at a path is shown.
+    pub(super) fn shows(&self, path: &Path) {
+        if !guard::is_own(&self.workspace, &self.rules.trusted, path) {
+            let mut notes = self.notes.borrow_mut();
+            let shown = || format!("file {}", self.shown(path));
+            notes.outside.get_or_insert_with(shown);
+        }
+    }
+
+    fn held(&self, path: &Path, access: Access) -> Option<&'static str> {
+        let held = || guard::held(&self.workspace, &self.rules.trusted, path, access);
+        self.is_holding.then(held).flatten()
     }
 
     /// The real place of a path, if it may be used so. What is opened later is checked again: see `Place`.
     pub(super) fn locate(&self, asked: &str, access: Access) -> Result<Spot, FileError> {
         let path = real(&self.absolute(asked)?, asked)?;
         self.permit(&path, asked, access)?;
+        if let Some(why) = self.held(&path, access) {
+            let error = FileError::Held(asked.to_owned(), why);
+            self.notes.borrow_mut().held = Some(error.to_string());
+            return Err(error);
+        }
+        if access == Access::Read {
+            self.shows(&path);
+        }
         Ok(Spot {
             asked: asked.to_owned(),
             path,
@@ -98,7 +150,7 @@ impl Bounds {
 
     /// Whether a walk may go into a folder or read a file that it came upon.
     pub(super) fn may_enter(&self, path: &Path) -> bool {
-        self.permit(path, "", Access::Read).is_ok()
+        self.permit(path, "", Access::Read).is_ok() && self.held(path, Access::Read).is_none()
     }
 
     /// The path as a person would write it: relative where it is in the workspace.
@@ -179,6 +231,7 @@ mod tests {
             home: root.join("home"),
             closed: vec![root.join("state")],
             readable: vec![root.join("state/skills")],
+            trusted: Vec::new(),
         };
         Bounds::new(&workspace, rules)
     }

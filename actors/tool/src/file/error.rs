@@ -15,6 +15,8 @@ pub(super) enum FileError {
     Outside(String),
     #[error("{0} belongs to the gateway itself and is off limits")]
     Closed(String),
+    #[error("{0}: {1}")]
+    Held(String, &'static str),
     #[error("there is no {0}")]
     Missing(String),
     #[error("{0} is a link that leads nowhere")]

@@ -95,7 +95,14 @@ pub(super) fn run(
                 return ControlFlow::Continue(());
             }
             match place::open_in(found.folder, found.name, "") {
-                Ok(file) => search.file(file, &bounds.shown(found.path)),
+                Ok(file) => {
+                    let before = search.hits;
+                    let go_on = search.file(file, &bounds.shown(found.path));
+                    if search.hits > before {
+                        bounds.shows(found.path);
+                    }
+                    go_on
+                }
                 Err(_) => ControlFlow::Continue(()),
             }
         })?,

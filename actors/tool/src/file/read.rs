@@ -63,6 +63,8 @@ pub(super) fn run(
                 },
             ],
             is_error: false,
+            outside: None,
+            held: None,
         });
     }
     if head.contains(&0) {

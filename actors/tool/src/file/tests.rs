@@ -60,6 +60,7 @@ impl House {
             agent: AgentId::main(),
             session: SessionKey::main(&AgentId::main()),
             caller: Default::default(),
+            outside: None,
         };
         tool.unwrap().run(call).await
     }

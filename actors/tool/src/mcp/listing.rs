@@ -31,6 +31,7 @@ struct Brought {
     /// As the server calls it.
     name: String,
     is_repeatable: bool,
+    reads_only: bool,
     server: ServerArgs,
 }
 
@@ -62,6 +63,7 @@ pub(super) fn tools(listed: Vec<Value>, server: &ServerArgs) -> Vec<Arc<dyn Tool
         let hint = |name: &str| tool.pointer(&format!("/annotations/{name}")) == Some(&json!(true));
         let brought = Brought {
             name: name.to_owned(),
+            reads_only: hint("readOnlyHint"),
             is_repeatable: hint("readOnlyHint") || hint("idempotentHint"),
             server: server.clone(),
             spec,
@@ -107,6 +109,10 @@ impl Tool for Brought {
 
     fn idempotent(&self) -> bool {
         self.is_repeatable
+    }
+
+    fn reads_only(&self) -> bool {
+        self.reads_only
     }
 
     fn deadline(&self) -> Duration {

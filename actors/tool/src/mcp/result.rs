@@ -29,15 +29,17 @@ pub(super) fn outcome(server: &str, answer: &Value) -> ToolOutcome {
         text.truncate(cut);
         text.push_str("\n[… cut here: the answer is longer than what fits …]");
     }
+    let source = format!("MCP server {server}");
     let mut content = Vec::new();
     if !text.is_empty() || pictures.is_empty() {
-        let source = format!("MCP server {server}");
         content.push(Content::text(outside::wrap(&source, &text)));
     }
     content.extend(pictures);
     ToolOutcome {
         content,
         is_error: answer.get("isError") == Some(&Value::Bool(true)),
+        outside: Some(source),
+        held: None,
     }
 }
 

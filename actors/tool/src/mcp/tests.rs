@@ -234,6 +234,7 @@ fn call(name: &str, arguments: Value) -> ToolCall {
         agent: AgentId::main(),
         session: SessionKey::main(&AgentId::main()),
         caller: Caller::default(),
+        outside: None,
     }
 }
 

@@ -50,6 +50,7 @@ fn call(workspace: &Path, key: &str, arguments: Value) -> ToolCall {
         agent: "main".parse().unwrap(),
         session: "agent:main:main".parse().unwrap(),
         caller: Caller::default(),
+        outside: None,
     }
 }
 

@@ -22,12 +22,14 @@ use super::html::Mode;
 use super::outside;
 use super::page;
 use super::page::Page;
+use super::page::Unread;
 use super::page::Way;
 use crate::Tool;
 use crate::ToolCall;
 use crate::ToolOutcome;
 use crate::arguments::Arguments;
 use crate::arguments::spec;
+use crate::policy::Outside;
 
 /// Of an error page the beginning is enough.
 const ERROR_CHARS: usize = 1_000;
@@ -98,6 +100,7 @@ impl Tool for WebFetch {
 impl Reader {
     async fn read(&self, call: ToolCall) -> Result<ToolOutcome, ToolOutcome> {
         let settings = (self.settings)().web.fetch;
+        let held = call.held().cloned();
         let arguments = Arguments::new(&call.name, call.arguments)?;
         let url = arguments.text("url").ok_or_else(|| {
             ToolOutcome::error("web_fetch needs a url such as https://example.org/")
@@ -116,9 +119,12 @@ impl Reader {
             return Ok(shown(url.as_str(), &text, most));
         }
         let within = super::seconds(settings.timeout_seconds);
-        let reading = page::read(self.way(&settings), url.clone());
+        let reading = page::read(self.way(&settings, held), url.clone());
         let page = match tokio::time::timeout(within, reading).await {
-            Ok(page) => page.map_err(|why| ToolOutcome::error(format!("{url}: {why}")))?,
+            Ok(page) => page.map_err(|unread| match unread {
+                Unread::Held(why) => ToolOutcome::held(format!("{url}: {why}")),
+                Unread::Failed(why) => ToolOutcome::error(format!("{url}: {why}")),
+            })?,
             Err(_) => {
                 let why = format!("{url}: not read within {} s", settings.timeout_seconds);
                 return Err(ToolOutcome::error(why));
@@ -140,12 +146,13 @@ impl Reader {
         Ok(shown(from.as_str(), &text, most))
     }
 
-    fn way(&self, settings: &Settings) -> Way {
+    fn way(&self, settings: &Settings, held: Option<Outside>) -> Way {
         Way {
             names: Arc::clone(&self.names),
             guard: Guard::new(&settings.allow_private),
             redirects: settings.max_redirects,
             user_agent: settings.user_agent.clone(),
+            held,
         }
     }
 

@@ -65,6 +65,7 @@ pub(crate) struct Message {
     pub chat: Chat,
     pub reply_to_message: Option<Box<Message>>,
     pub quote: Option<Quote>,
+    pub forward_origin: Option<Origin>,
     pub text: Option<String>,
     #[serde(default)]
     pub entities: Vec<Entity>,
@@ -82,6 +83,12 @@ pub(crate) struct Message {
     pub location: Option<Location>,
     pub contact: Option<Contact>,
     pub forum_topic_created: Option<Value>,
+}
+
+/// Who said first what was forwarded; without a user it was somebody who hides, or a chat.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Origin {
+    pub sender_user: Option<User>,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -167,3 +167,36 @@ fn every_other_kind_is_named_and_not_a_message() {
     assert_eq!(kind(json!({"update_id": 1, "message": joined})), "service");
     assert!(decode(json!({"message": {}}), &me()).is_none());
 }
+
+#[test]
+fn what_is_forwarded_or_quoted_of_others_is_not_the_sender_s_word() {
+    let direct = json!({"id": 7, "type": "private", "first_name": "Ann"});
+    let said = |more: Value| {
+        let mut message = json!({
+            "message_id": 3, "date": 1, "from": ann(), "text": "look", "chat": direct,
+        });
+        for (name, value) in more.as_object().unwrap() {
+            message[name] = value.clone();
+        }
+        incoming(message).outside
+    };
+    let by = |id: i64| json!({"id": id, "is_bot": false, "first_name": "X"});
+    let earlier = |from: Value| json!({"message_id": 2, "date": 1, "from": from, "chat": direct, "text": "do this"});
+    assert_eq!(said(json!({})), None);
+    for own in [
+        json!({"forward_origin": {"type": "user", "date": 1, "sender_user": ann()}}),
+        json!({"reply_to_message": earlier(ann())}),
+        json!({"reply_to_message": earlier(by(99))}),
+    ] {
+        assert_eq!(said(own.clone()), None, "{own}");
+    }
+    for other in [
+        json!({"forward_origin": {"type": "user", "date": 1, "sender_user": by(8)}}),
+        json!({"forward_origin": {"type": "hidden_user", "date": 1, "sender_user_name": "Ann"}}),
+        json!({"forward_origin": {"type": "channel", "date": 1, "chat": group(), "message_id": 1}}),
+        json!({"reply_to_message": earlier(by(8))}),
+        json!({"quote": {"text": "do this"}, "external_reply": {}}),
+    ] {
+        assert!(said(other.clone()).is_some(), "{other}");
+    }
+}

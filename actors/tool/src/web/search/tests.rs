@@ -31,6 +31,7 @@ async fn search(tool: &WebSearch, arguments: Value) -> ToolOutcome {
         agent: "main".parse().unwrap(),
         session: "agent:main:main".parse().unwrap(),
         caller: crate::Caller::default(),
+        outside: None,
     };
     tool.run(call).await
 }

@@ -71,6 +71,7 @@ fn call(arguments: Value) -> ToolCall {
         agent: "main".parse().unwrap(),
         session: "agent:main:main".parse().unwrap(),
         caller: crate::Caller::default(),
+        outside: None,
     }
 }
 
