@@ -43,29 +43,36 @@ pub(super) fn all(workspace: &Path, elsewhere: &[PathBuf]) -> Vec<NoteFile> {
             files.push(file);
         }
     }
-    let mut names = Vec::new();
-    collect(&workspace.join("memory"), "memory", DEEPEST, &mut names);
-    names.sort_unstable_by(|a, b| b.cmp(a));
-    files.extend(names.iter().filter_map(|name| inside(workspace, name).ok()));
+    let memory = workspace.join("memory");
+    files.extend(collected(workspace, &memory, "memory"));
     for place in elsewhere {
         let place = workspace.join(place);
         let whole = place.to_string_lossy().into_owned();
-        let mut names = Vec::new();
         if place.is_dir() {
-            collect(&place, whole.trim_end_matches('/'), DEEPEST, &mut names);
+            files.extend(collected(&place, &place, whole.trim_end_matches('/')));
         } else if whole.ends_with(".md") {
-            names.push(whole);
+            files.extend(outside(&place, &whole));
         }
-        names.sort_unstable_by(|a, b| b.cmp(a));
-        let found = names.iter().filter_map(|name| outside(&place, name).ok());
-        files.extend(found);
     }
     let mut seen = std::collections::HashSet::new();
     files.retain(|file| seen.insert(file.path.clone()));
     files
 }
 
-fn collect(folder: &Path, prefix: &str, depth: usize, names: &mut Vec<String>) {
+/// The notes in a folder that do not lead out of the root, the newest name first.
+fn collected(root: &Path, folder: &Path, name: &str) -> Vec<NoteFile> {
+    let mut files = Vec::new();
+    if let (Ok(root), Ok(folder)) = (root.canonicalize(), folder.canonicalize()) {
+        collect(&folder, name, DEEPEST, &mut files);
+        files.retain(|file| file.path.starts_with(&root));
+    }
+    files.sort_unstable_by(|a, b| b.name.cmp(&a.name));
+    files
+}
+
+/// Only links are followed to where they lead: a folder's own files are where the folder is, and to ask of each takes
+/// longer than all the rest of a search.
+fn collect(folder: &Path, prefix: &str, depth: usize, files: &mut Vec<NoteFile>) {
     let Ok(entries) = fs::read_dir(folder) else {
         return;
     };
@@ -74,11 +81,18 @@ fn collect(folder: &Path, prefix: &str, depth: usize, names: &mut Vec<String>) {
             continue;
         };
         let name = format!("{prefix}/{file_name}");
-        let is_dir = entry.file_type().is_ok_and(|kind| kind.is_dir());
-        if is_dir && depth > 0 {
-            collect(&entry.path(), &name, depth - 1, names);
+        let kind = entry.file_type().ok();
+        let is_link = kind.is_none_or(|kind| kind.is_symlink());
+        let path = entry.path();
+        if kind.is_some_and(|kind| kind.is_dir()) && depth > 0 {
+            collect(&path, &name, depth - 1, files);
         } else if file_name.ends_with(".md") {
-            names.push(name);
+            let path = if is_link {
+                path.canonicalize()
+            } else {
+                Ok(path)
+            };
+            files.extend(path.map(|path| NoteFile { name, path }));
         }
     }
 }

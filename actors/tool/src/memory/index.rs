@@ -181,23 +181,32 @@ impl Index {
         may: &dyn Fn(&Chunk) -> bool,
         most: usize,
     ) -> Vec<(u32, f64)> {
-        let (mut sums, mut whole) = (HashMap::<u32, f64>::new(), 0.0);
+        // A place for each piece: looking a number up would take longer than what is done with it.
+        let mut sums = vec![0.0_f64; self.chunks.len()];
+        let mut parts = vec![0.0_f64; self.chunks.len()];
+        let mut whole = 0.0;
         #[allow(clippy::cast_precision_loss)] // no one has 2^52 notes
         let (all, mean) = (
             self.live as f64,
             (self.words as f64 / (self.live.max(1)) as f64).max(1.0),
         );
         for term in terms {
-            let mut found: HashMap<u32, f64> = HashMap::new();
+            let mut found: Vec<u32> = Vec::new();
             for (weight, list) in self.kin(term) {
                 for (id, count) in list {
-                    let Some(chunk) = self.chunk(*id) else {
+                    let place = usize::try_from(*id).unwrap_or(usize::MAX);
+                    let (Some(Some(chunk)), Some(best)) =
+                        (self.chunks.get(place), parts.get_mut(place))
+                    else {
                         continue;
                     };
                     let (count, words) = (f64::from(*count), f64::from(chunk.words));
                     let long = K1 * (1.0 - B + B * words / mean);
                     let part = weight * count * (K1 + 1.0) / (count + long);
-                    let best = found.entry(*id).or_default();
+                    // What was found has a part above nothing.
+                    if *best <= 0.0 {
+                        found.push(*id);
+                    }
                     *best = best.max(part);
                 }
             }
@@ -208,18 +217,19 @@ impl Index {
             } else {
                 rarity
             };
-            for (id, part) in found {
-                *sums.entry(id).or_default() += rarity * part;
+            for id in found {
+                let place = usize::try_from(id).unwrap_or(usize::MAX);
+                if let (Some(sum), Some(part)) = (sums.get_mut(place), parts.get_mut(place)) {
+                    *sum += rarity * std::mem::take(part);
+                }
             }
         }
-        let mut hits: Vec<(u32, f64)> = sums
-            .into_iter()
-            .filter(|(id, _)| self.chunk(*id).is_some_and(may))
-            .map(|(id, sum)| (id, if whole > 0.0 { sum / whole } else { 0.0 }))
+        let mut hits: Vec<(u32, f64)> = (0_u32..)
+            .zip(sums)
+            .filter(|(id, sum)| *sum > 0.0 && self.chunk(*id).is_some_and(may))
+            .map(|(id, sum)| (id, sum / whole))
             .collect();
-        // Of two equal ones the later wins; files are read oldest first.
-        hits.sort_unstable_by(|(one, a), (other, b)| b.total_cmp(a).then(other.cmp(one)));
-        hits.truncate(most);
+        best(&mut hits, most);
         for (_, score) in &mut hits {
             *score = score.min(1.0);
         }
@@ -251,6 +261,17 @@ impl Index {
         }
         kin
     }
+}
+
+/// Leaves the best, in order. Of two equal ones the later wins; files are read oldest first.
+pub(super) fn best(hits: &mut Vec<(u32, f64)>, most: usize) {
+    let order =
+        |(one, a): &(u32, f64), (other, b): &(u32, f64)| b.total_cmp(a).then(other.cmp(one));
+    if hits.len() > most {
+        hits.select_nth_unstable_by(most, order);
+        hits.truncate(most);
+    }
+    hits.sort_unstable_by(order);
 }
 
 /// How much of a question a note answers, against the other notes of its piece.

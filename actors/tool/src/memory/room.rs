@@ -174,7 +174,7 @@ impl Room {
         let question = question.and_then(|(model, made)| match made {
             Ok(vector) => {
                 self.open_vectors(&model);
-                Some((model, Rounded::new(&vector)?))
+                Some((model, Rounded::new(&vector)?.question()))
             }
             Err(error) => {
                 found.lacks = Some(error);
@@ -188,10 +188,9 @@ impl Room {
             let store = held.vectors.as_ref();
             let chunks = held.index.chunks().filter(|(_, chunk)| may(chunk));
             let mut alike: Vec<(u32, f64)> = chunks
-                .filter_map(|(id, chunk)| Some((id, store?.get(&chunk.hash)?.likeness(vector))))
+                .filter_map(|(id, chunk)| Some((id, vector.likeness(store?.get(&chunk.hash)?))))
                 .collect();
-            alike.sort_unstable_by(|(_, a), (_, b)| b.total_cmp(a));
-            alike.truncate(most);
+            index::best(&mut alike, most);
             alike
         });
         let has_vector = |id: u32| {

@@ -27,8 +27,27 @@ const SUM: usize = 32;
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Rounded {
     scale: f32,
-    parts: Box<[i8]>,
+    /// Numbers of one byte, each with 128 added.
+    parts: Box<[u8]>,
 }
+
+/// A vector that many are compared with.
+#[derive(Debug, Clone)]
+pub(super) struct Question {
+    scale: f32,
+    /// Of each eight parts the first and the fifth, the second and the sixth and so on in one number: multiplied with two
+    /// parts of another vector it has the sum of both products in its upper half.
+    pairs: Vec<[u64; 4]>,
+    /// What is left over eight.
+    rest: Vec<i64>,
+    /// What comes out too much for the 128 in each part of the other.
+    excess: i64,
+}
+
+/// The lowest bytes of both halves.
+const HALVES: u64 = 0x0000_00ff_0000_00ff;
+/// What sums of so many eights fit into half a number, whatever the parts are.
+const EIGHTS: usize = 4096;
 
 /// The vectors of an agent's notes, all of one model.
 #[derive(Debug, Default)]
@@ -69,7 +88,7 @@ impl Rounded {
         #[allow(clippy::cast_possible_truncation)] // within ±127 by the division
         let parts = vector
             .iter()
-            .map(|part| (part / largest * 127.0).round() as i8)
+            .map(|part| ((part / largest * 127.0).round() as i8).cast_unsigned() ^ 128)
             .collect();
         Some(Self {
             scale: largest / length / 127.0,
@@ -77,16 +96,65 @@ impl Rounded {
         })
     }
 
-    /// How alike two are: 1 for the same direction.
-    pub(super) fn likeness(&self, other: &Self) -> f64 {
-        let pairs = self.parts.iter().zip(&other.parts);
-        let sum: i64 = pairs
-            .map(|(a, b)| i64::from(i16::from(*a) * i16::from(*b)))
-            .sum();
+    /// Prepares it to be compared with many.
+    pub(super) fn question(&self) -> Question {
+        let (eights, rest) = self.parts.as_chunks::<8>();
+        let part = |part: u8| i64::from(part) - 128;
+        let pair = |low: u8, high: u8| {
+            let pair = part(high).wrapping_add(part(low) << 32);
+            pair.cast_unsigned()
+        };
+        Question {
+            scale: self.scale,
+            pairs: eights
+                .iter()
+                .map(|[a, b, c, d, e, f, g, h]| {
+                    [pair(*a, *e), pair(*b, *f), pair(*c, *g), pair(*d, *h)]
+                })
+                .collect(),
+            rest: rest.iter().copied().map(part).collect(),
+            excess: 128 * self.parts.iter().copied().map(part).sum::<i64>(),
+        }
+    }
+}
+
+impl Question {
+    /// How alike two are: 1 for the same direction. Vectors of another length are not alike.
+    pub(super) fn likeness(&self, other: &Rounded) -> f64 {
+        let (eights, rest) = other.parts.as_chunks::<8>();
+        if (eights.len(), rest.len()) != (self.pairs.len(), self.rest.len()) {
+            return 0.0;
+        }
+        let runs = self.pairs.chunks(EIGHTS).zip(eights.chunks(EIGHTS));
+        let whole: i64 = runs.map(|(pairs, eights)| product(pairs, eights)).sum();
+        let rest = self.rest.iter().zip(rest);
+        let rest: i64 = rest.map(|(a, b)| a * i64::from(*b)).sum();
         #[allow(clippy::cast_precision_loss)] // sums of a few thousand small products
-        let sum = sum as f64;
+        let sum = (whole + rest - self.excess) as f64;
         sum * f64::from(self.scale) * f64::from(other.scale)
     }
+}
+
+/// The sum of the products. Two of them at a time and none in a loop of its own: the release build is made small, and
+/// puts nothing side by side by itself.
+fn product(pairs: &[[u64; 4]], eights: &[[u8; 8]]) -> i64 {
+    let mut sum = 0_u64;
+    for ([a, b, c, d], eight) in pairs.iter().zip(eights) {
+        let eight = u64::from_le_bytes(*eight);
+        let one = (eight & HALVES).wrapping_mul(*a);
+        let two = ((eight >> 8) & HALVES).wrapping_mul(*b);
+        let three = ((eight >> 16) & HALVES).wrapping_mul(*c);
+        let four = ((eight >> 24) & HALVES).wrapping_mul(*d);
+        let both = one.wrapping_add(two);
+        sum = sum
+            .wrapping_add(both)
+            .wrapping_add(three.wrapping_add(four));
+    }
+    // The lower half holds products of parts that are not each other's; below nothing, it took one from the upper half.
+    let sum = sum.cast_signed();
+    #[allow(clippy::cast_possible_truncation)] // the lower half is what is wanted
+    let low = i64::from(sum as i32);
+    sum.wrapping_sub(low) >> 32
 }
 
 impl VectorStore {
@@ -174,7 +242,7 @@ impl VectorStore {
         for (text, vector) in &self.vectors {
             bytes.extend_from_slice(text);
             bytes.extend_from_slice(&vector.scale.to_le_bytes());
-            bytes.extend(vector.parts.iter().map(|part| part.cast_unsigned()));
+            bytes.extend(vector.parts.iter().map(|part| part ^ 128));
         }
         let sum = Sha256::digest(&bytes);
         bytes.extend_from_slice(&sum);
@@ -208,7 +276,7 @@ impl VectorStore {
             };
             let (scale, parts) = rest.split_at(scale_at);
             let scale = f32::from_le_bytes(scale.try_into().unwrap_or_default());
-            let parts = parts.iter().map(|part| part.cast_signed()).collect();
+            let parts = parts.iter().map(|part| part ^ 128).collect();
             vectors.insert(*text, Rounded { scale, parts });
         }
         Ok(Self {
@@ -236,7 +304,7 @@ mod tests {
     #[test]
     fn rounded_vectors_are_as_alike_as_before() {
         let round = |vector: &[f32]| Rounded::new(vector).unwrap();
-        let likeness = |a: &[f32], b: &[f32]| round(a).likeness(&round(b));
+        let likeness = |a: &[f32], b: &[f32]| round(a).question().likeness(&round(b));
         assert!((likeness(&[3.0, 4.0], &[6.0, 8.0]) - 1.0).abs() < 0.01);
         assert!(likeness(&[1.0, 0.0], &[0.0, 2.0]).abs() < 0.01);
         assert!(
@@ -244,6 +312,34 @@ mod tests {
         );
         assert!(Rounded::new(&[0.0, 0.0]).is_none());
         assert!(Rounded::new(&[f32::NAN]).is_none());
+    }
+
+    #[test]
+    fn products_are_the_same_as_one_by_one() {
+        let mut dice = 7_u64;
+        let mut part = || {
+            dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            // The ends of what a part can be come often.
+            [0, 1, 127, 128, 255, (dice >> 40) as u8][(dice >> 60) as usize % 6]
+        };
+        for length in [0, 1, 7, 8, 9, 768, 1023, 100_000] {
+            let mut row = |end: Option<u8>| Rounded {
+                scale: 1.0,
+                parts: (0..length).map(|_| end.unwrap_or_else(&mut part)).collect(),
+            };
+            let pairs = [
+                (row(None), row(None)),
+                (row(Some(0)), row(Some(0))),
+                (row(Some(0)), row(Some(255))),
+                (row(Some(255)), row(Some(0))),
+            ];
+            for (a, b) in pairs {
+                let one = |part: &u8| i64::from(*part) - 128;
+                let pairs = a.parts.iter().zip(&b.parts);
+                let expected: i64 = pairs.map(|(a, b)| one(a) * one(b)).sum();
+                assert_eq!(a.question().likeness(&b), expected as f64, "{length}");
+            }
+        }
     }
 
     #[test]
