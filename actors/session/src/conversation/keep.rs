@@ -11,7 +11,7 @@ use openclaw_runtime::memory::Budget;
 use serde_json::Value;
 
 /// Kept of all conversations together, by estimate: some thirty of two hundred short messages each. To read such a one
-/// takes a millisecond or two.
+/// takes some milliseconds, a small part of what a model takes.
 pub(crate) static KEPT: Budget = Budget::new(4 * 1024 * 1024, 0);
 
 /// A message without its words: the allocations of its strings and lists, and what the allocator adds.
