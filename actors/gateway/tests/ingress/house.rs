@@ -16,6 +16,7 @@ use openclaw_gateway::agent_tool::with_house;
 use openclaw_gateway::config;
 use openclaw_gateway::config::Environment;
 use openclaw_gateway::config::LoadedConfig;
+use openclaw_gateway::exec_desk::HouseDesk;
 use openclaw_gateway::gateway::Asset;
 use openclaw_gateway::gateway::Overrides;
 use openclaw_gateway::hub::Hub;
@@ -55,6 +56,7 @@ use openclaw_session::sessions_spec;
 use openclaw_support::client::Client;
 use openclaw_support::client::Hello;
 use openclaw_tool::Toolbox;
+use openclaw_tool::approval::Desk;
 use serde_json::Value;
 use serde_json::json;
 use tokio::sync::Notify;
@@ -174,6 +176,16 @@ impl Models for Cast {
     }
 }
 
+/// What turns work with, in place of the script and no tools.
+pub(crate) struct Arms {
+    pub(crate) models: Arc<dyn Models>,
+    pub(crate) toolbox: Toolbox,
+    pub(crate) desk: Arc<dyn Desk>,
+}
+
+/// Makes them, from the tools that need the house.
+pub(crate) type Arm = Box<dyn FnOnce(&Paths, HouseDesk, Toolbox) -> Arms>;
+
 /// A running port.
 pub(crate) struct House {
     pub(crate) address: SocketAddr,
@@ -232,7 +244,16 @@ impl House {
 
     /// Over a ledger that an earlier house left.
     pub(crate) async fn on(settings: Value, ledger: Ledger) -> Self {
-        let dir = tempfile::tempdir().unwrap();
+        Self::armed(settings, ledger, tempfile::tempdir().unwrap(), None).await
+    }
+
+    /// With tools and a model for its turns, over what an earlier house left.
+    pub(crate) async fn armed(
+        settings: Value,
+        ledger: Ledger,
+        dir: tempfile::TempDir,
+        arm: Option<Arm>,
+    ) -> Self {
         let paths = Paths::under(dir.path());
         let loaded = write(&paths, settings);
         let (config, now) = watch::channel(Arc::new(loaded));
@@ -245,7 +266,7 @@ impl House {
         let workspace = paths.clone();
         let desk = {
             let current = now.clone();
-            openclaw_gateway::exec_desk::HouseDesk {
+            HouseDesk {
                 approvals: openclaw_gateway::approval::ApprovalDesk::open(ledger.clone(), 0),
                 rules: openclaw_gateway::state_file::StateFile::new(
                     paths.state_dir.join("exec-approvals.json"),
@@ -256,11 +277,17 @@ impl House {
                 directory: directory.clone(),
             }
         };
+        let arms = arm.map(|arm| arm(&paths, desk.clone(), toolbox.clone()));
+        let arms = arms.unwrap_or_else(|| Arms {
+            models: Arc::new(Cast(script.clone())),
+            toolbox: Toolbox::empty(),
+            desk: Arc::new(desk.clone()),
+        });
         let deps = Arc::new(Deps {
             ledger: ledger.clone(),
             directory: directory.clone(),
-            models: Arc::new(Cast(script.clone())),
-            toolbox: Toolbox::empty(),
+            models: arms.models,
+            toolbox: arms.toolbox,
             events,
             config: Arc::new(move || Arc::clone(&current.borrow().config)),
             folders: Folders {
@@ -270,7 +297,7 @@ impl House {
                 }),
             },
             typing: TypingBoard::default(),
-            desk: Arc::new(desk.clone()),
+            desk: arms.desk,
             shared: Shared::new(),
         });
         let catalogue = Arc::new(Catalogue::build(&openclaw_provider::catalogue::Inputs {
@@ -357,8 +384,13 @@ impl House {
 
     /// Ends it; the ledger stays.
     pub(crate) async fn stop(self) -> Ledger {
+        self.leave().await.0
+    }
+
+    /// The same with its files.
+    pub(crate) async fn leave(self) -> (Ledger, tempfile::TempDir) {
         self.root.shutdown(Duration::from_secs(5)).await;
-        self.ledger
+        (self.ledger, self.dir)
     }
 }
 

@@ -18,5 +18,6 @@ mod methods;
 mod named;
 mod nodes;
 mod openai;
+mod outside;
 mod pressure;
 mod replay;
