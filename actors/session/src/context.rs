@@ -199,12 +199,12 @@ fn entries_of(path: Vec<Line>) -> Vec<(Option<String>, Message)> {
         else {
             continue;
         };
-        if let Message::Assistant(answer) = &mut message
+        if let Message::Assistant(answer) = &mut *message
             && n < old
         {
             answer.usage = Usage::default(); // of a conversation that was longer then
         }
-        entries.push((line.id, message));
+        entries.push((line.id, *message));
     }
     entries
 }

@@ -333,8 +333,9 @@ async fn sent(ask: Ask) -> Result<Value, String> {
     );
     let run = format!("tool/{}", ask.key);
     let mut params = json!({ "key": seen.key, "message": told, "idempotencyKey": run });
-    if let Some(outside) = &ask.outside {
-        params["outside"] = json!(format!("another conversation, {}", outside.from));
+    if let (Some(outside), Value::Object(params)) = (&ask.outside, &mut params) {
+        let from = format!("another conversation, {}", outside.from);
+        params.insert("outside".to_owned(), from.into());
     }
     ask.ask(seen.about, "sessions.send", params).await?;
     let seconds = match ask

@@ -30,7 +30,7 @@ pub(super) enum Kind {
     },
     Message {
         /// None when no model could be shown it.
-        message: Option<Message>,
+        message: Option<Box<Message>>,
         is_answer: bool,
     },
     Other,
@@ -39,8 +39,8 @@ pub(super) enum Kind {
 impl Line {
     /// Reads a line; what is missing or odd in it is left out.
     pub(crate) fn read(line: &Value) -> Self {
-        let said = |message| Kind::Message {
-            message,
+        let said = |message: Option<Message>| Kind::Message {
+            message: message.map(Box::new),
             is_answer: false,
         };
         let kind = match text(line, "type") {
@@ -54,7 +54,7 @@ impl Line {
                     .and_then(|details| owned(details, "outside")),
             },
             Some("message") => Kind::Message {
-                message: line.get("message").and_then(message),
+                message: line.get("message").and_then(message).map(Box::new),
                 is_answer: line.pointer("/message/role").and_then(Value::as_str)
                     == Some("assistant"),
             },
