@@ -320,7 +320,7 @@ mod tests {
         let mut part = || {
             dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
             // The ends of what a part can be come often.
-            [0, 1, 127, 128, 255, (dice >> 40) as u8][(dice >> 60) as usize % 6]
+            [0, 1, 127, 128, 255, (dice >> 40).to_le_bytes()[0]][(dice >> 60) as usize % 6]
         };
         for length in [0, 1, 7, 8, 9, 768, 1023, 100_000] {
             let mut row = |end: Option<u8>| Rounded {
