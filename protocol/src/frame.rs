@@ -124,18 +124,12 @@ pub fn response(id: &str, outcome: &Result<Value, ErrorShape>) -> String {
     }
 }
 
-/// Writes the response whose payload is JSON already.
-///
-/// The frame grows around the payload where it stands: a list of some megabytes is moved within its place and not copied
-/// into a new one.
-pub fn written_response(id: &str, payload: String) -> String {
+/// What stands before and behind a payload that is JSON already: a list of some megabytes is not copied into its frame.
+pub fn around_payload(id: &str) -> (String, &'static str) {
     // A text always serialises.
     let id = serde_json::to_string(id).unwrap_or_default();
-    let mut frame = payload;
     let head = format!(r#"{{"type":"res","id":{id},"ok":true,"payload":"#);
-    frame.insert_str(0, &head);
-    frame.push('}');
-    frame
+    (head, "}")
 }
 
 /// Writes a refusal that still carries a payload, as a failed run does.

@@ -67,6 +67,7 @@ use openclaw_runtime::BoxFuture;
 use serde_json::Value;
 
 use self::handler::handler;
+use crate::ingress::outbound::Payload;
 use crate::ingress::principal::Principal;
 use crate::ingress::principal::Role;
 use crate::services::Phase;
@@ -117,7 +118,7 @@ pub enum Outcome {
         /// When it is given up.
         deadline: Duration,
         /// The work.
-        future: BoxFuture<'static, Result<String, Refused>>,
+        future: BoxFuture<'static, Result<Payload, Refused>>,
     },
 }
 
@@ -202,7 +203,7 @@ impl Outcome {
 
     /// An answer that takes a moment and comes as JSON.
     pub fn written(
-        future: impl Future<Output = Result<String, ErrorShape>> + Send + 'static,
+        future: impl Future<Output = Result<Payload, ErrorShape>> + Send + 'static,
     ) -> Self {
         Self::Written {
             deadline: DEADLINE,
@@ -217,7 +218,7 @@ impl Outcome {
             Self::Later { deadline, future } => tokio::time::timeout(deadline, future).await.ok(),
             Self::Written { deadline, future } => {
                 let written = tokio::time::timeout(deadline, future).await.ok()?;
-                Some(written.map(|text| serde_json::from_str(&text).unwrap_or_default()))
+                Some(written.map(|json| serde_json::from_str(&json.text()).unwrap_or_default()))
             }
         }
     }

@@ -128,7 +128,7 @@ impl View for DiskTables<'_> {
 impl Tables for DiskTables<'_> {
     fn put(&mut self, table: TableId, key: &[u8], value: &[u8]) -> Result<(), Stop> {
         self.changes.writes += 1;
-        self.changes.tally.wrote(table);
+        self.changes.tally.wrote(table, key);
         self.changes.bytes += (key.len() + value.len()) as u64;
         let _old = self.table(table)?.insert(key, value).map_err(fault)?;
         Ok(())
@@ -136,7 +136,7 @@ impl Tables for DiskTables<'_> {
 
     fn remove(&mut self, table: TableId, key: &[u8]) -> Result<(), Stop> {
         self.changes.writes += 1;
-        self.changes.tally.wrote(table);
+        self.changes.tally.wrote(table, key);
         self.changes.bytes += key.len() as u64;
         let _old = self.table(table)?.remove(key).map_err(fault)?;
         Ok(())

@@ -39,6 +39,7 @@ mod op;
 mod read;
 mod room;
 mod row;
+mod session_writes;
 mod stats;
 mod store;
 mod table;

@@ -63,14 +63,14 @@ impl View for MemoryTables {
 impl Tables for MemoryTables {
     fn put(&mut self, table: TableId, key: &[u8], value: &[u8]) -> Result<(), Stop> {
         self.writes += 1;
-        self.tally.wrote(table);
+        self.tally.wrote(table, key);
         self.map(table).insert(key.to_vec(), value.to_vec());
         Ok(())
     }
 
     fn remove(&mut self, table: TableId, key: &[u8]) -> Result<(), Stop> {
         self.writes += 1;
-        self.tally.wrote(table);
+        self.tally.wrote(table, key);
         self.map(table).remove(key);
         Ok(())
     }

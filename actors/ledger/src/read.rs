@@ -6,7 +6,7 @@
 mod list;
 mod trace;
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use openclaw_protocol::key::{AccountKey, SessionKey};
 use serde::de::DeserializeOwned;
@@ -207,7 +207,21 @@ impl Ledger {
     /// Grows with each write to an entry, of any agent, and is new with each start.
     #[must_use]
     pub fn session_writes(&self) -> u64 {
-        self.store.stats().session_writes()
+        self.store.stats().session_writes().count
+    }
+
+    /// The same, with the keys that were written since it was `then`; none if not all of them are remembered.
+    #[must_use]
+    pub fn session_writes_since(&self, then: u64) -> (u64, Option<BTreeSet<String>>) {
+        let (count, keys) = {
+            let writes = self.store.stats().session_writes();
+            (writes.count, writes.since(then))
+        };
+        let name = |row_key: Vec<u8>| Some(key::split(&row_key)?.0);
+        (
+            count,
+            keys.map(|keys| keys.into_iter().filter_map(name).collect()),
+        )
     }
 
     /// Shows all entries of an agent as they are stored, in the order of their keys: the key and the JSON, not read.

@@ -1,7 +1,8 @@
 //! What the ledger counts: read from atomics, so it answers even while the disk hangs.
 
-use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicI64, AtomicU64};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -9,6 +10,7 @@ use serde::Serialize;
 use crate::codec::{self, Record};
 use crate::error::Stop;
 use crate::row::{InboxState, OutboxState};
+use crate::session_writes::SessionWrites;
 use crate::table::{TableId, View};
 
 /// Rows by state, and rows that ended since the start.
@@ -57,14 +59,16 @@ impl Count {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Tally {
     counts: [i64; Count::LEN],
-    /// Writes to the table of sessions.
-    sessions: u64,
+    /// The keys of the entries that were written or taken out.
+    sessions: Vec<Vec<u8>>,
 }
 
 impl Tally {
     /// A row of a table was written or taken out.
-    pub(crate) fn wrote(&mut self, table: TableId) {
-        self.sessions += u64::from(table == TableId::Session);
+    pub(crate) fn wrote(&mut self, table: TableId, key: &[u8]) {
+        if table == TableId::Session {
+            self.sessions.push(key.to_vec());
+        }
     }
 
     pub(crate) fn add(&mut self, count: Count, by: i64) {
@@ -141,8 +145,7 @@ const BUCKETS: usize = 26 * 4;
 #[derive(Debug)]
 pub(crate) struct Stats {
     counts: [AtomicI64; Count::LEN],
-    /// Writes to the table of sessions since the start.
-    sessions: AtomicU64,
+    sessions: Mutex<SessionWrites>,
     commits: AtomicU64,
     ops: AtomicU64,
     rows: AtomicU64,
@@ -161,7 +164,7 @@ impl Stats {
     pub(crate) fn new() -> Self {
         Self {
             counts: std::array::from_fn(|_| AtomicI64::new(0)),
-            sessions: AtomicU64::new(0),
+            sessions: Mutex::default(),
             commits: AtomicU64::new(0),
             ops: AtomicU64::new(0),
             rows: AtomicU64::new(0),
@@ -183,15 +186,15 @@ impl Stats {
                 count.fetch_add(change, Relaxed);
             }
         }
-        if tally.sessions != 0 {
-            self.sessions.fetch_add(tally.sessions, Release);
+        if !tally.sessions.is_empty() {
+            self.session_writes().add(&tally.sessions);
         }
     }
 
-    /// Grows with each write to the table of sessions. Whoever read it before the table and finds it unchanged
+    /// The writes to the table of sessions. Whoever looked at their number before the table and finds it unchanged
     /// later would read the same again.
-    pub(crate) fn session_writes(&self) -> u64 {
-        self.sessions.load(Acquire)
+    pub(crate) fn session_writes(&self) -> MutexGuard<'_, SessionWrites> {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A batch has been taken from the queue.

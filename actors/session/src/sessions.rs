@@ -31,6 +31,7 @@ use crate::session::operation::Injected;
 mod change;
 mod history;
 mod list;
+mod row;
 pub(crate) mod shelf;
 
 pub use self::history::History;

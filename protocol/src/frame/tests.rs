@@ -3,8 +3,8 @@ use serde_json::json;
 use super::FrameError;
 use super::Protocol;
 use super::Request;
+use super::around_payload;
 use super::response;
-use super::written_response;
 use crate::error::ErrorShape;
 
 #[test]
@@ -71,8 +71,9 @@ fn responses_carry_a_payload_or_an_error() {
 fn what_is_written_already_goes_out_as_what_is_not() {
     let payload = json!({ "sessions": [{ "key": "a \"b\"" }], "count": 1 });
     let id = "7 \"x\"";
+    let (before, after) = around_payload(id);
     assert_eq!(
-        written_response(id, payload.to_string()),
+        format!("{before}{payload}{after}"),
         response(id, &Ok(payload))
     );
 }

@@ -185,7 +185,7 @@ impl Outbound {
     }
 
     /// Queues a response, which is never dropped.
-    pub fn respond(&self, text: String) {
+    pub fn respond(&self, text: impl Into<Payload>) {
         self.push(Frame::Response(text.into()), &Loss::Never);
     }
 

@@ -1,5 +1,6 @@
 //! `sessions.*`.
 
+use bytes::Bytes;
 use openclaw_protocol::AgentId;
 use openclaw_protocol::ErrorShape;
 use openclaw_protocol::Protocol;
@@ -12,6 +13,7 @@ use serde_json::json;
 use super::Call;
 use super::Outcome;
 use super::run;
+use crate::ingress::outbound::Payload;
 use crate::services::now_ms;
 
 /// Messages of a preview unless told otherwise.
@@ -41,9 +43,7 @@ pub(super) fn list(call: Call) -> Outcome {
         let size = |name: &str| call.number(name).and_then(|n| usize::try_from(n).ok());
         let (offset, limit) = (size("offset").unwrap_or(0), size("limit"));
         let sessions = &call.services.sessions;
-        let page = sessions
-            .page(&filter, offset, limit, "{\"sessions\":")
-            .await;
+        let page = sessions.page(&filter, offset, limit).await;
         let page = page.map_err(|error| ErrorShape::unavailable(error.to_string()))?;
         let agents = call.services.configuration().agents.ids();
         let path = match (&agent, agents.as_slice()) {
@@ -68,9 +68,10 @@ pub(super) fn list(call: Call) -> Outcome {
             about.insert("nextOffset".to_owned(), json!(next));
         }
         // The rows are JSON already; the rest of the object follows them.
-        let mut answer = page.text;
-        answer.push_str(&about.to_string().replacen('{', ",", 1));
-        Ok(answer)
+        let mut pieces = vec![Bytes::from_static(b"{\"sessions\":")];
+        pieces.extend(page.pieces);
+        pieces.push(about.to_string().replacen('{', ",", 1).into());
+        Ok(Payload::new(pieces))
     })
 }
 

@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::Mutex;
-use std::sync::OnceLock;
 use std::sync::PoisonError;
 
 use openclaw_ledger::Ledger;
@@ -19,18 +18,15 @@ use crate::deps::Deps;
 use crate::entry;
 use crate::entry::Entry;
 use crate::event::now_ms;
-use crate::sessions::shelf::Row;
 use crate::transcript::Scribe;
 
-type Entries = Vec<Arc<Untouched>>;
+pub(crate) type Entries = Vec<Arc<Untouched>>;
 
 /// A session that nobody has spoken to since this ledger exists.
 #[derive(Debug)]
 pub(crate) struct Untouched {
     pub(crate) key: SessionKey,
     pub(crate) entry: Entry,
-    /// As clients get it, once somebody asked.
-    pub(crate) row: OnceLock<Arc<Row>>,
 }
 
 /// The entries of `sessions.json` that have no rows yet, by agent; read once a process.
@@ -118,10 +114,7 @@ fn unknown(dir: &Path, ledger: &Ledger, agent: &str) -> Entries {
             _ => None, // `global`, `unknown` and the like stay in the file as they are
         })
         .filter(|(key, _)| ledger.session_entry(key).is_none())
-        .map(|(key, entry)| {
-            let row = OnceLock::new();
-            Arc::new(Untouched { key, entry, row })
-        })
+        .map(|(key, entry)| Arc::new(Untouched { key, entry }))
         .collect()
 }
 

@@ -1,22 +1,23 @@
 //! Which sessions there are.
 
+use std::cmp::Reverse;
+
+use bytes::Bytes;
 use tokio::task::JoinError;
 
 use super::history::records;
 use super::history::short;
 use super::history::text_of;
-use super::shelf::Now;
-use super::shelf::Row;
+use super::row::Now;
+use super::row::Row;
+use super::row::Written;
+use super::shelf::Rows;
 use super::*;
 
 /// The longest title taken from a first message.
 const TITLE_CHARS: usize = 60;
 /// The longest beginning of a last message.
 const LAST_CHARS: usize = 240;
-/// What a row takes beyond its facts, mostly.
-const ROW_END: usize = 48;
-/// What is put around the rows on their way out, mostly.
-const ENVELOPE: usize = 1024;
 
 /// Which sessions to list, and how much of them.
 #[derive(Debug, Clone, Default)]
@@ -49,8 +50,8 @@ pub struct Page {
     pub total: usize,
     /// How many of them are in this part.
     pub count: usize,
-    /// They, as a JSON array behind what the caller wants before them.
-    pub text: String,
+    /// They, as a JSON array in pieces.
+    pub pieces: Vec<Bytes>,
 }
 
 impl Sessions {
@@ -64,16 +65,15 @@ impl Sessions {
             .collect()
     }
 
-    /// A part of the list, the last touched first, as clients get it, written behind `before`: it is long, and copied no
-    /// more than it must be. Fails only if its task falls.
+    /// A part of the list, the last touched first, as clients get it: it is long, and what is kept of it is not copied.
+    /// Fails only if its task falls.
     pub async fn page(
         &self,
         filter: &Filter,
         offset: usize,
         limit: Option<usize>,
-        before: &'static str,
     ) -> Result<Page, JoinError> {
-        let mut rows: Vec<Arc<Row>> = if filter.reads_entries() {
+        let rows: Vec<Arc<Row>> = if filter.reads_entries() {
             let found = self.matching(filter).await.into_iter();
             found
                 .map(|(key, entry)| Arc::new(Row::new(key, &entry)))
@@ -82,10 +82,7 @@ impl Sessions {
             self.rows(filter).await?
         };
         let (sessions, filter) = (self.clone(), filter.clone());
-        let write = move || {
-            rows.sort_by_key(|row| std::cmp::Reverse(row.updated_at));
-            sessions.write(&rows, &filter, offset, limit, before)
-        };
+        let write = move || sessions.write(&rows, &filter, offset, limit);
         tokio::task::spawn_blocking(write).await
     }
 
@@ -107,22 +104,27 @@ impl Sessions {
         found
     }
 
-    /// The rows that a filter takes which looks into no entry.
+    /// The rows that a filter takes which looks into no entry, the last touched first.
     async fn rows(&self, filter: &Filter) -> Result<Vec<Arc<Row>>, JoinError> {
-        let mut rows: Vec<Arc<Row>> = Vec::new();
+        let mut lists: Vec<Rows> = Vec::new();
         for agent in self.agents(filter) {
-            let (deps, name) = (Arc::clone(&self.deps), agent.to_string());
-            let stored = move || deps.shared.shelf.rows(&deps.ledger, &name);
-            let stored = tokio::task::spawn_blocking(stored).await?;
-            rows.extend(stored.iter().cloned());
             let waiting = import::entries(&self.deps, agent.as_str()).await;
-            rows.extend(waiting.iter().map(|known| {
-                let row = || Arc::new(Row::new(known.key.clone(), &known.entry));
-                Arc::clone(known.row.get_or_init(row))
-            }));
+            let (deps, name) = (Arc::clone(&self.deps), agent.to_string());
+            let read = move || deps.shared.shelf.rows(&deps.ledger, &name, &waiting);
+            let (stored, waiting) = tokio::task::spawn_blocking(read).await?;
+            lists.extend(
+                [stored, waiting]
+                    .into_iter()
+                    .filter(|rows| !rows.is_empty()),
+            );
         }
         let now_ms = now_ms();
-        rows.retain(|row| filter.is_active(row.updated_at, now_ms));
+        let rows = lists.iter().flat_map(|rows| rows.iter());
+        let rows = rows.filter(|row| filter.is_active(row.updated_at, now_ms));
+        let mut rows: Vec<Arc<Row>> = rows.cloned().collect();
+        if lists.len() > 1 {
+            rows.sort_by_key(|row| Reverse(row.updated_at));
+        }
         Ok(rows)
     }
 
@@ -139,34 +141,26 @@ impl Sessions {
         filter: &Filter,
         offset: usize,
         limit: Option<usize>,
-        before: &str,
     ) -> Page {
         let total = rows.len();
         let shown = rows.iter().skip(offset).take(limit.unwrap_or(usize::MAX));
+        let count = shown.len();
         let active = self.deps.shared.runs.all();
-        let size: usize = shown.clone().map(|row| row.len() + ROW_END).sum();
-        let mut page = Page {
-            total,
-            count: 0,
-            text: String::with_capacity(before.len() + size + ENVELOPE),
-        };
-        page.text.push_str(before);
-        page.text.push('[');
+        let mut written = Written::new();
         for row in shown {
-            if page.count > 0 {
-                page.text.push(',');
-            }
-            page.count += 1;
             let (title, last) = self.words(row.session_id.as_deref(), filter);
             let now = Now {
                 active_run: active.get(&row.key).map(RunId::as_str),
                 derived_title: title.as_deref(),
                 last_message: last.as_deref(),
             };
-            row.write(&now, &mut page.text);
+            written.push(row, &now);
         }
-        page.text.push(']');
-        page
+        Page {
+            total,
+            count,
+            pieces: written.finish(),
+        }
     }
 
     fn listed(&self, key: SessionKey, entry: Entry, filter: &Filter) -> Listed {
@@ -244,7 +238,7 @@ impl Listed {
             derived_title: self.derived_title.as_deref(),
             last_message: self.last_message.as_deref(),
         };
-        let mut row = shelf::facts(&self.key, &self.entry);
+        let mut row = row::facts(&self.key, &self.entry);
         row.extend(
             now.facts()
                 .into_iter()

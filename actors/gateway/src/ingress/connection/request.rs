@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use openclaw_protocol::ErrorShape;
 use openclaw_protocol::frame::Request;
+use openclaw_protocol::frame::around_payload;
 use openclaw_protocol::frame::failed_response;
 use openclaw_protocol::frame::response;
-use openclaw_protocol::frame::written_response;
 use openclaw_runtime::ChildId;
 use openclaw_runtime::Context;
 use openclaw_runtime::Task;
@@ -16,6 +16,7 @@ use openclaw_runtime::TraceContext;
 use super::WsConnection;
 use super::WsMail;
 use crate::ingress::outbound::Goodbye;
+use crate::ingress::outbound::Payload;
 use crate::ingress::principal::Principal;
 use crate::ingress::socket::Shared;
 use crate::ingress::websocket::close;
@@ -70,7 +71,7 @@ impl WsConnection {
                 let answer_id = id.clone();
                 let answer = async move {
                     let answer = future.await;
-                    (answer.is_ok(), written(&answer_id, answer))
+                    (answer.is_ok(), Payload::from(written(&answer_id, answer)))
                 };
                 self.answer_later(id, method, deadline, answer, ctx);
             }
@@ -78,8 +79,11 @@ impl WsConnection {
                 let answer_id = id.clone();
                 let answer = async move {
                     match future.await {
-                        Ok(payload) => (true, written_response(&answer_id, payload)),
-                        Err(refused) => (false, written(&answer_id, Err(refused))),
+                        Ok(payload) => {
+                            let (before, after) = around_payload(&answer_id);
+                            (true, payload.within(before, after))
+                        }
+                        Err(refused) => (false, written(&answer_id, Err(refused)).into()),
                     }
                 };
                 self.answer_later(id, method, deadline, answer, ctx);
@@ -93,7 +97,7 @@ impl WsConnection {
         id: String,
         method: String,
         deadline: Duration,
-        answer: impl Future<Output = (bool, String)> + Send + 'static,
+        answer: impl Future<Output = (bool, Payload)> + Send + 'static,
         ctx: &mut Context<Self>,
     ) {
         self.next_task += 1;

@@ -23,6 +23,13 @@ impl Payload {
         }
     }
 
+    /// The same with something before and behind it.
+    pub fn within(mut self, before: String, after: &'static str) -> Self {
+        self.pieces.insert(0, before.into());
+        self.pieces.push(after.into());
+        self
+    }
+
     /// Its bytes.
     pub fn len(&self) -> usize {
         self.pieces.iter().map(Bytes::len).sum()
