@@ -275,6 +275,24 @@ impl Ledger {
         });
     }
 
+    /// Shows the lines of a transcript in their order, as they are stored: the JSON, not read.
+    pub fn each_transcript_text(&self, session_id: &str, mut show: impl FnMut(&[u8])) {
+        let from = key::numbered(session_id, 0);
+        let until = key::end(&key::prefix(session_id));
+        self.read(|view| {
+            view.scan(TableId::Transcript, &from, &until, &mut |row_key, value| {
+                match codec::unseal(TableId::Transcript, value) {
+                    Ok(line) => show(line),
+                    Err(error) => {
+                        let n = key::last_number(row_key);
+                        skipped(TableId::Transcript, n, Some(error));
+                    }
+                }
+                true
+            })
+        });
+    }
+
     /// The number of the last line of a transcript; 0 if it has none.
     #[must_use]
     pub fn transcript_len(&self, session_id: &str) -> u64 {

@@ -99,10 +99,10 @@ pub(crate) fn records(mut lines: Vec<Value>) -> Vec<(String, Value)> {
 }
 
 /// What of a line makes the chain.
-struct Head<'l> {
-    is_header: bool,
-    id: Option<&'l str>,
-    parent: Option<&'l str>,
+pub(crate) struct Head<'l> {
+    pub(crate) is_header: bool,
+    pub(crate) id: Option<&'l str>,
+    pub(crate) parent: Option<&'l str>,
 }
 
 /// The chained entries from the first to the leaf.
@@ -120,7 +120,7 @@ fn path(lines: Vec<Line>) -> Vec<Line> {
 }
 
 /// Where they stand.
-fn places(heads: Vec<Head<'_>>) -> Vec<usize> {
+pub(crate) fn places(heads: Vec<Head<'_>>) -> Vec<usize> {
     let mut by_id: HashMap<&str, usize> = HashMap::with_capacity(heads.len());
     let mut leaf = None;
     for (at, head) in heads.iter().enumerate() {

@@ -32,6 +32,7 @@ mod change;
 mod history;
 mod list;
 mod row;
+mod said;
 pub(crate) mod shelf;
 
 pub use self::history::History;

@@ -209,8 +209,8 @@ async fn ended_earlier(call: &Call, session: &SessionKey, run_id: &RunId) -> Ans
         .history(session, 1)
         .await
         .map_err(run::refused)?;
-    let text = history
-        .messages
+    let messages = history.messages();
+    let text = messages
         .last()
         .filter(|message| message.get("role").and_then(Value::as_str) == Some("assistant"));
     let message: Option<openclaw_protocol::Message> =

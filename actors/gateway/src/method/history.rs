@@ -2,22 +2,63 @@
 
 use openclaw_protocol::ErrorShape;
 use openclaw_protocol::Protocol;
+use serde_json::Map;
 use serde_json::Value;
 use serde_json::json;
 
 use super::Call;
 use super::Outcome;
 use super::run;
+use crate::ingress::outbound::Payload;
 
 /// Messages unless told otherwise.
 const LIMIT: u64 = 200;
 
 pub(super) fn history(call: Call) -> Outcome {
-    Outcome::later(async move { read(&call).await })
+    Outcome::written(async move {
+        let about = read(&call).await?;
+        Ok(Payload::from(about.written()))
+    })
+}
+
+/// A session's history: what is said of it, and the messages, which are JSON already.
+pub(super) struct Shown {
+    key: String,
+    messages: Vec<String>,
+    facts: Map<String, Value>,
+}
+
+impl Shown {
+    /// Says something more of it.
+    pub(super) fn add(&mut self, name: &str, value: Value) {
+        self.facts.insert(name.to_owned(), value);
+    }
+
+    /// As a JSON object.
+    pub(super) fn written(&self) -> String {
+        let facts = Value::Object(self.facts.clone()).to_string();
+        let size: usize = self.messages.iter().map(|message| message.len() + 1).sum();
+        let mut text = String::with_capacity(size + facts.len() + self.key.len() + 64);
+        text.push_str("{\"sessionKey\":");
+        text.push_str(&json!(self.key).to_string());
+        text.push_str(",\"messages\":[");
+        for (n, message) in self.messages.iter().enumerate() {
+            if n > 0 {
+                text.push(',');
+            }
+            text.push_str(message);
+        }
+        text.push(']');
+        if !self.facts.is_empty() {
+            text.push(',');
+        }
+        text.push_str(facts.get(1..).unwrap_or_default());
+        text
+    }
 }
 
 /// The history of the session that a call names.
-pub(super) async fn read(call: &Call) -> Result<Value, ErrorShape> {
+pub(super) async fn read(call: &Call) -> Result<Shown, ErrorShape> {
     let named = call.text("sessionKey").unwrap_or_default().to_owned();
     let session = run::session(call, &named)?;
     let limit = usize::try_from(call.number("limit").unwrap_or(LIMIT)).unwrap_or(usize::MAX);
@@ -28,28 +69,16 @@ pub(super) async fn read(call: &Call) -> Result<Value, ErrorShape> {
         .await
         .map_err(run::refused)?;
     let is_late = call.principal.version == Protocol::V4;
-    let shown = history.messages.len();
-    let mut messages = history.messages;
-    if !is_late {
-        for message in &mut messages {
-            if let Value::Object(message) = message {
-                message.remove("__openclaw");
-                message.remove("idempotencyKey");
-            }
-        }
-    }
-    // Protocol 3 clients compare the key with the one they sent.
-    let key = if is_late { session.to_string() } else { named };
-    let mut answer = json!({ "sessionKey": key });
-    if let Value::Object(answer) = &mut answer {
-        // As they are: written into a literal they would be copied.
-        answer.insert("messages".to_owned(), Value::Array(messages));
-    }
+    let shown = history.texts.len();
+    let messages = if is_late {
+        history.texts
+    } else {
+        history.messages().into_iter().map(as_before).collect()
+    };
+    let mut facts = Map::new();
     let mut set = |name: &str, value: Value| {
-        if let Value::Object(answer) = &mut answer
-            && !value.is_null()
-        {
-            answer.insert(name.to_owned(), value);
+        if !value.is_null() {
+            facts.insert(name.to_owned(), value);
         }
     };
     set("sessionId", json!(history.session_id));
@@ -75,5 +104,19 @@ pub(super) async fn read(call: &Call) -> Result<Value, ErrorShape> {
             }),
         );
     }
-    Ok(answer)
+    Ok(Shown {
+        // Protocol 3 clients compare the key with the one they sent.
+        key: if is_late { session.to_string() } else { named },
+        messages,
+        facts,
+    })
+}
+
+/// A message as protocol 3 has it.
+fn as_before(mut message: Value) -> String {
+    if let Value::Object(message) = &mut message {
+        message.remove("__openclaw");
+        message.remove("idempotencyKey");
+    }
+    message.to_string()
 }

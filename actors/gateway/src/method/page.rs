@@ -11,16 +11,15 @@ use super::Outcome;
 use super::agents;
 use super::commands;
 use super::history;
+use crate::ingress::outbound::Payload;
 
 /// A conversation with what is needed to show it: history, models, commands, agents.
 pub(super) fn startup(call: Call) -> Outcome {
-    Outcome::later(async move {
-        let mut answer = history::read(&call).await?;
-        if let Value::Object(answer) = &mut answer {
-            answer.insert("metadata".to_owned(), facts(&call).await);
-            answer.insert("agents".to_owned(), agents::listed(&call));
-        }
-        Ok(answer)
+    Outcome::written(async move {
+        let mut shown = history::read(&call).await?;
+        shown.add("metadata", facts(&call).await);
+        shown.add("agents", agents::listed(&call));
+        Ok(Payload::from(shown.written()))
     })
 }
 

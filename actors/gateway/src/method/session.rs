@@ -89,7 +89,7 @@ pub(super) fn get(call: Call) -> Outcome {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let history = call.services.sessions.history(&key, limit).await;
         let history = history.map_err(run::refused)?;
-        Ok(json!({ "messages": history.messages }))
+        Ok(json!({ "messages": history.messages() }))
     })
 }
 

@@ -127,7 +127,7 @@ pub(super) fn usage(call: Call) -> Outcome {
                 .await;
             let history = history.map_err(run::refused)?;
             let mut own = BTreeMap::new();
-            let said = Said::count(&history.messages, &mut own);
+            let said = Said::count(&history.messages(), &mut own);
             let mut usage = shown(&sum);
             if let Value::Object(usage) = &mut usage {
                 usage.insert("sessionId".to_owned(), json!(history.session_id));
@@ -254,7 +254,7 @@ pub(super) fn timeseries(call: Call) -> Outcome {
         let history = history.map_err(run::refused)?;
         let mut so_far = 0;
         let points: Vec<Value> = history
-            .messages
+            .messages()
             .iter()
             .filter_map(|message| {
                 let usage = message.get("usage")?;
@@ -284,7 +284,7 @@ pub(super) fn logs(call: Call) -> Outcome {
         let history = call.services.sessions.history(&key, limit).await;
         let history = history.map_err(run::refused)?;
         let lines: Vec<Value> = history
-            .messages
+            .messages()
             .iter()
             .map(|message| {
                 let read: Option<openclaw_protocol::Message> =

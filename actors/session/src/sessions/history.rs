@@ -2,12 +2,11 @@
 
 use serde_json::json;
 
+use super::said::said;
 use super::*;
 use crate::context;
 use crate::envelope;
 
-/// Longest history in bytes of JSON; the newest messages are kept.
-const HISTORY_BYTES: usize = 6 * 1024 * 1024;
 /// Keys of one preview request.
 const PREVIEWS: usize = 64;
 /// A transcript seldom has more lines than these for each of its messages.
@@ -17,8 +16,8 @@ const LINES_A_MESSAGE: u64 = 4;
 #[derive(Debug, Clone, Default)]
 pub struct History {
     pub session_id: Option<String>,
-    /// Transcript records, each with `__openclaw {id, seq}`; envelopes are taken off.
-    pub messages: Vec<Value>,
+    /// Transcript records as JSON, each with `__openclaw {id, seq}`; envelopes are taken off.
+    pub texts: Vec<String>,
     /// How many there are in all.
     pub total: usize,
     pub thinking_level: Option<String>,
@@ -36,6 +35,13 @@ pub struct Preview {
     pub items: Vec<Value>,
 }
 
+impl History {
+    /// The records, to be looked into.
+    pub fn messages(&self) -> Vec<Value> {
+        read(&self.texts)
+    }
+}
+
 impl Sessions {
     /// The last messages of a session.
     pub async fn history(&self, key: &SessionKey, limit: usize) -> Result<History, SessionError> {
@@ -51,8 +57,8 @@ impl Sessions {
         };
         if let Some(session_id) = &session_id {
             let (ledger, id) = (self.deps.ledger.clone(), session_id.clone());
-            let read = move || records(&ledger, &id, limit);
-            (history.messages, history.total) =
+            let read = move || said(&ledger, &id, limit);
+            (history.texts, history.total) =
                 tokio::task::spawn_blocking(read).await.unwrap_or_default();
         }
         history.session_id = session_id;
@@ -115,59 +121,26 @@ fn last(ledger: &openclaw_ledger::Ledger, session_id: &str, limit: usize) -> Vec
             return said.collect();
         }
     }
-    records(ledger, session_id, limit).0
+    records(ledger, session_id, limit)
 }
 
-/// The last messages as clients get them, and how many there are.
+/// The last messages as clients get them.
 pub(super) fn records(
     ledger: &openclaw_ledger::Ledger,
     session_id: &str,
     limit: usize,
-) -> (Vec<Value>, usize) {
-    let rows = ledger.transcript(session_id, 0);
-    let records = context::records(rows.into_iter().map(|(_, line)| line).collect());
-    let total = records.len();
-    let mut bytes = 0;
-    let mut messages: Vec<Value> = Vec::new();
-    for (n, (id, mut message)) in records.into_iter().enumerate().rev().take(limit) {
-        bare(&mut message);
-        if let Some(object) = message.as_object_mut() {
-            let mut mark = json!({"id": id, "seq": n + 1});
-            if let (Some(key), Value::Object(mark)) = (object.get("idempotencyKey"), &mut mark) {
-                mark.insert("idempotencyKey".to_owned(), key.clone());
-            }
-            object.insert("__openclaw".to_owned(), mark);
-        }
-        bytes += length(&message);
-        if bytes > HISTORY_BYTES && !messages.is_empty() {
-            break;
-        }
-        messages.push(message);
-    }
-    messages.reverse();
-    (messages, total)
+) -> Vec<Value> {
+    read(&said(ledger, session_id, limit).0)
 }
 
-/// How long a message is as JSON.
-fn length(message: &Value) -> usize {
-    struct Count(usize);
-    impl std::io::Write for Count {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0 += bytes.len();
-            Ok(bytes.len())
-        }
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
-    let mut count = Count(0);
-    // Counting can't fail.
-    drop(serde_json::to_writer(&mut count, message));
-    count.0
+fn read(texts: &[String]) -> Vec<Value> {
+    // What was stored as JSON can be read.
+    let read = |text: &String| serde_json::from_str(text).unwrap_or_default();
+    texts.iter().map(read).collect()
 }
 
 /// Takes the envelope off a user's text.
-fn bare(message: &mut Value) {
+pub(super) fn bare(message: &mut Value) {
     if message.get("role").and_then(Value::as_str) != Some("user") {
         return;
     }
@@ -248,7 +221,7 @@ mod tests {
             let words = |messages: Vec<Value>| -> Vec<Value> {
                 messages.iter().filter_map(|said| item(said, 99)).collect()
             };
-            let (whole, _) = records(&ledger, "s", limit);
+            let whole = records(&ledger, "s", limit);
             assert_eq!(words(last(&ledger, "s", limit)), words(whole), "{limit}");
         }
         assert_eq!(last(&ledger, "nobody", 5), Vec::<Value>::new());

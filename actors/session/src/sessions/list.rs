@@ -179,7 +179,7 @@ impl Sessions {
         let Some(id) = session_id.filter(|_| filter.derived_titles || filter.last_message) else {
             return (None, None);
         };
-        let (messages, _) = records(&self.deps.ledger, id, usize::MAX);
+        let messages = records(&self.deps.ledger, id, usize::MAX);
         let said_by = |role: &str, message: &&Value| {
             message.get("role").and_then(Value::as_str) == Some(role)
         };

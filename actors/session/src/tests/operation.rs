@@ -26,7 +26,7 @@ async fn a_reset_ends_the_run_and_keeps_the_old_transcript() {
     assert!(entry.get("totalTokens").is_none());
     assert_eq!(entry["lastTo"], "telegram:42");
     let history = house.sessions.history(&key(), 10).await.unwrap();
-    assert!(history.messages.is_empty());
+    assert!(history.texts.is_empty());
 }
 
 #[tokio::test(start_paused = true)]
@@ -41,9 +41,9 @@ async fn history_has_bare_texts_and_places() {
         .unwrap();
     let history = house.sessions.history(&key(), 10).await.unwrap();
     assert_eq!(history.total, 3);
-    assert_eq!(history.messages[0]["content"][0]["text"], "hi");
+    assert_eq!(history.messages()[0]["content"][0]["text"], "hi");
     assert_eq!(
-        history.messages[2]["__openclaw"]["id"],
+        history.messages()[2]["__openclaw"]["id"],
         json!(injected.message_id)
     );
     let previews = house.sessions.preview(&[key()], 2, 240).await;
