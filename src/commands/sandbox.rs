@@ -185,6 +185,7 @@ fn render(told: &Value, terminal: &Terminal) -> String {
             string(sandbox, "scope"),
             string(sandbox, "workspaceAccess"),
         ),
+        elevated(told.get("elevated").unwrap_or(&Value::Null), is_sandboxed),
         String::new(),
     ];
     let mut table = Table::new(&["TOOL", "MAY", "WHY"]);
@@ -218,6 +219,32 @@ fn render(told: &Value, terminal: &Terminal) -> String {
     lines.push(table.render(terminal));
     lines.extend(outside(told.get("outside").unwrap_or(&Value::Null)));
     lines.join("\n")
+}
+
+/// Who can have programs run outside the walls.
+fn elevated(told: &Value, is_sandboxed: bool) -> String {
+    let named = |name: &str| {
+        let lists = told.get(name)?.as_object()?;
+        let named = lists.iter().map(|(channel, list)| {
+            let list = list.as_array().into_iter().flatten();
+            let list: Vec<String> = list.map(|one| one.to_string().replace('"', "")).collect();
+            format!("{channel} {}", list.join(", "))
+        });
+        Some(named.collect::<Vec<String>>().join("; "))
+    };
+    let who = match (named("allowFrom"), named("agentAllowFrom")) {
+        (Some(all), None) => all,
+        (Some(all), Some(own)) => format!("{all} if also named for the agent: {own}"),
+        (None, _) => "nobody on a channel (tools.elevated.allowFrom)".to_owned(),
+    };
+    match told.get("enabled") == Some(&Value::Bool(true)) {
+        _ if !is_sandboxed => "Elevated: nothing to leave".to_owned(),
+        false => "Elevated: switched off (tools.elevated.enabled)".to_owned(),
+        true => format!(
+            "Elevated: {} unless a session says otherwise (/elevated); for clients with operator.admin, and {who}",
+            string(told, "usual")
+        ),
+    }
 }
 
 /// What holds once a conversation has words from outside in it.

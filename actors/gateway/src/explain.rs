@@ -2,6 +2,7 @@
 
 use openclaw_protocol::Config;
 use openclaw_protocol::SessionKey;
+use openclaw_session::elevated;
 use openclaw_tool::Caller;
 use openclaw_tool::SessionKind;
 use openclaw_tool::Toolbox;
@@ -59,6 +60,7 @@ pub fn explain(config: &Config, toolbox: &Toolbox, session: &SessionKey, is_owne
             "workspaceAccess": setting.workspace_access,
             "sessionIsSandboxed": setting.covers(session),
         },
+        "elevated": elevated::told(tree, &agent),
         "outside": {
             "rules": OutsideRules::of(tree),
             "holds": OUTSIDE_TOLD

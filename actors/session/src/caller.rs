@@ -9,6 +9,7 @@ use openclaw_protocol::Scope;
 use openclaw_protocol::Scopes;
 use openclaw_protocol::config::Config;
 use openclaw_tool::Caller;
+use openclaw_tool::Elevated;
 use openclaw_tool::Entry;
 use openclaw_tool::SessionKind;
 use serde_json::Value;
@@ -57,6 +58,8 @@ pub(crate) fn caller(config: &Config, row: &InboxRow, model: Option<&ModelRef>) 
         account,
         sender,
         is_owner,
+        // What was asked for is known to the turn alone.
+        elevated: Elevated::Off,
     }
 }
 

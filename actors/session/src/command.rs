@@ -45,8 +45,8 @@ pub enum Command {
     Reasoning { wish: String },
     /// Say whether answers go out here, or choose it.
     Send { wish: String },
-    /// Say what more rights would take.
-    Elevated,
+    /// Choose whether programs leave the sandbox, or say it.
+    Elevated { wish: String },
     /// Say where it is chosen what the agent hears in a group.
     Activation,
     /// Show the sub-agents of this session, or stop them.
@@ -83,6 +83,7 @@ pub enum Shown {
 
 pub(crate) mod approve;
 pub(crate) mod directive;
+pub(crate) mod elevated;
 pub(crate) mod model;
 pub(crate) mod queue;
 pub(crate) mod report;
@@ -156,7 +157,9 @@ fn with_rest(name: &str, rest: &str) -> Option<Command> {
         "send" if is_word => Command::Send {
             wish: rest.to_lowercase(),
         },
-        "elevated" | "elev" if is_word => Command::Elevated,
+        "elevated" | "elev" if is_word => Command::Elevated {
+            wish: rest.to_lowercase(),
+        },
         "activation" if is_word => Command::Activation,
         "subagents" => Command::SubAgents(children(rest)?),
         "model" | "models" if is_word => Command::Model { name: given },
@@ -232,7 +235,7 @@ pub fn help() -> String {
      - `/verbose on` or `off`: name the tools that were used with each answer\n\
      - `/reasoning on` or `off`: show the model's reasoning with each answer, where it has one\n\
      - `/send on`, `off` or `inherit`: whether my answers go out here; for owners\n\
-     - `/elevated`: what more rights would take\n\
+     - `/elevated on`, `full` or `off`: whether programs leave the sandbox, asked about or not; for people who are listed for it\n\
      - `/activation`: where it is chosen what I hear in a group\n\
      - `/subagents`: what works for me on the side; `/subagents info 1`: more of one, `/subagents stop 1` or `stop all`: end it\n\
      - `/compact`: sum the conversation up; text after it says what matters\n\
@@ -240,7 +243,7 @@ pub fn help() -> String {
      - `/usage off`, `tokens` or `full`: what is said with each answer; `/usage cost`: what was spent\n\
      - `/approve <id> allow-once`, `allow-always` or `deny`: answer a command that waits\n\
      - `/help`: this list\n\n\
-     `/think:high`, `/model:provider/name`, `/verbose:on` and `/reasoning:on` inside a message hold for that message. In a \
+     `/think:high`, `/model:provider/name`, `/verbose:on`, `/reasoning:on` and `/elevated:on` inside a message hold for that message. In a \
      group only people who are listed by id change the conversation. Everything else goes to the agent."
         .to_owned()
 }

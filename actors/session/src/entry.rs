@@ -16,7 +16,7 @@ use serde_json::json;
 pub type Entry = Map<String, Value>;
 
 /// Fields that a new session under the same key does not take over.
-const OF_ONE_SESSION: [&str; 18] = [
+const OF_ONE_SESSION: [&str; 19] = [
     "sessionId",
     "sessionFile",
     "sessionStartedAt",
@@ -35,6 +35,8 @@ const OF_ONE_SESSION: [&str; 18] = [
     "systemPromptReport",
     "modelProvider",
     "model",
+    // What was allowed in one conversation is asked for anew in the next.
+    "elevatedLevel",
 ];
 
 /// What a turn adds to its session's entry.

@@ -6,7 +6,7 @@
 //! transaction (`commit`): transcript, entry, outbox rows, usage and the row itself. The files that
 //! people know (`sessions.json`, transcripts) follow the rows (`files`).
 //!
-//! Pure rooms: `plan`, `context`, `budget`, `transcript`, `entry`, `envelope`, `command`, `reply`, `binding`,
+//! Pure rooms: `plan`, `context`, `budget`, `transcript`, `elevated`, `entry`, `envelope`, `command`, `reply`, `binding`,
 //! `outbound`, `queue`, `reset`, `send`, `shown`.
 
 #![cfg_attr(
@@ -29,6 +29,7 @@ mod compact;
 mod context;
 mod conversation;
 pub mod deps;
+pub mod elevated;
 pub mod entry;
 pub mod envelope;
 pub mod event;

@@ -38,6 +38,7 @@ use crate::conversation;
 use crate::conversation::Conversation;
 use crate::conversation::Slot;
 use crate::deps::Deps;
+use crate::elevated;
 use crate::entry;
 use crate::entry::Entry;
 use crate::envelope;
@@ -74,6 +75,8 @@ pub(crate) struct Prepared {
     pub(crate) chosen: Arc<Chosen>,
     /// How much the model shall think, when somebody said so.
     pub(crate) thinking: Option<String>,
+    /// Whether programs shall leave the sandbox, when somebody said so.
+    pub(crate) elevated: Option<String>,
     pub(crate) cwd: PathBuf,
     pub(crate) session_id: String,
     /// How many answers came since the conversation was last summed up; none when it never was.
@@ -146,7 +149,8 @@ pub(crate) async fn prepare(
     let mut inbound = row.body.clone();
     let mut said = Directives::default();
     if command.is_none() && right::may_direct(&config, &row) {
-        (said, inbound.text) = directive::strip(&row.body.text);
+        let most = elevated::most(&config, &row);
+        (said, inbound.text) = directive::strip(&row.body.text, most);
     }
     let rule = reset::rule(&session, channel, &inbound);
     let is_stale = current.is_stored
@@ -221,6 +225,10 @@ pub(crate) async fn prepare(
         manner: outbound::manner(&config, &row),
         chosen: Arc::new(unknown_model()),
         thinking,
+        elevated: said
+            .elevated
+            .clone()
+            .or_else(|| kept_level(&stored, fresh.is_none())),
         cwd: deps.folders.state_dir.clone(),
         session_id: conversation.session_id.clone(),
         since: conversation.since,
@@ -331,6 +339,11 @@ pub(crate) async fn prepare(
             prepared.patch = patch;
             Next::Answer("Noted for this session.".to_owned())
         }
+        (Some(Command::Elevated { wish }), _) => {
+            let (text, patch) = command::elevated::answer(&config, &row, stored.as_ref(), &wish);
+            prepared.patch = patch;
+            Next::Answer(text)
+        }
         (Some(Command::Queue { wish }), _) => {
             let (text, patch) = command::queue::choose(&rules, &wish);
             prepared.patch = patch;
@@ -373,6 +386,11 @@ pub(crate) async fn prepare(
     }
     prepared.fresh = fresh;
     Ok(prepared)
+}
+
+/// What the session's entry says of its way out of the sandbox, if the conversation is still that one.
+fn kept_level(stored: &Option<Entry>, is_same: bool) -> Option<String> {
+    elevated::kept(stored.as_ref().filter(|_| is_same))
 }
 
 /// What is shown beside the answer: by the message's own word, else by the session's.

@@ -6,6 +6,7 @@ use openclaw_protocol::SessionKey;
 
 use crate::command;
 use crate::command::Command;
+use crate::elevated;
 use crate::entry;
 use crate::entry::Entry;
 use crate::queue::Rules;
@@ -45,7 +46,7 @@ pub(crate) fn answer(command: &Command, facts: &Facts<'_>) -> String {
         | Command::Verbose { .. }
         | Command::Reasoning { .. }
         | Command::Send { .. }
-        | Command::Elevated
+        | Command::Elevated { .. }
         | Command::Activation
         | Command::SubAgents(_) => match facts.model {
             Ok(_) => String::new(),
@@ -100,6 +101,7 @@ fn status(facts: &Facts<'_>) -> String {
             ("Tools named", "verboseLevel"),
             ("Reasoning shown", "reasoningLevel"),
             ("Usage shown", "responseUsage"),
+            ("Elevated", elevated::FIELD),
         ];
         for (name, field) in chosen {
             if let Some(value) = entry::text(entry, field) {

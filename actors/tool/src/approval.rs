@@ -10,6 +10,7 @@ mod line;
 mod program;
 mod rules;
 mod variable;
+mod way_out;
 
 #[cfg(test)]
 mod tests;

@@ -33,6 +33,20 @@ pub struct Caller {
     pub session: SessionKind,
     /// Where the answer goes.
     pub reply: Option<Route>,
+    /// Whether programs of a sandboxed session may run outside its walls.
+    pub elevated: Elevated,
+}
+
+/// The way out of a sandbox, for programs alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub enum Elevated {
+    /// There is none.
+    #[default]
+    Off,
+    /// Programs run on this machine by its rules, and a person is asked as they say.
+    Ask,
+    /// The same, but nobody is asked about what the rules don't forbid.
+    Full,
 }
 
 /// By which way a message came in.
@@ -104,6 +118,18 @@ impl Entry {
             Self::Node => "node",
             Self::SubAgent => "subagent",
             Self::System => "system",
+        }
+    }
+}
+
+impl Elevated {
+    /// What a word stands for; `on` asks, as the rules say. None for no such word.
+    pub fn parse(word: &str) -> Option<Self> {
+        match word {
+            "off" => Some(Self::Off),
+            "on" | "ask" => Some(Self::Ask),
+            "full" => Some(Self::Full),
+            _ => None,
         }
     }
 }

@@ -49,6 +49,7 @@ use self::policy::Outside;
 pub use arguments::Arguments;
 pub use arguments::spec;
 pub use caller::Caller;
+pub use caller::Elevated;
 pub use caller::Entry;
 pub use caller::SessionKind;
 pub use memory::Memory;

@@ -3,6 +3,8 @@
 //! Pure. A directive holds for its message only and is taken out of the words that the model sees. As a whole message it
 //! is a command, and holds for the session. What doesn't read as one, a path such as `/t/high`, stays.
 
+use openclaw_tool::Elevated;
+
 use super::model::LEVELS;
 
 /// What a message says about its own turn.
@@ -16,15 +18,17 @@ pub(crate) struct Directives {
     pub(crate) verbose: Option<bool>,
     /// Whether the reasoning is shown with the answer.
     pub(crate) reasoning: Option<bool>,
+    /// Whether programs leave the sandbox.
+    pub(crate) elevated: Option<String>,
 }
 
 /// Whether a message says nothing about its own turn.
 pub(crate) fn is_plain(text: &str) -> bool {
-    strip(text).0 == Directives::default()
+    strip(text, Elevated::Full).0 == Directives::default()
 }
 
-/// A message without its directives, and what they say.
-pub(crate) fn strip(text: &str) -> (Directives, String) {
+/// A message without its directives, and what they say. One for more than `most` is ordinary text.
+pub(crate) fn strip(text: &str, most: Elevated) -> (Directives, String) {
     let mut found = Directives::default();
     if !text.contains('/') {
         return (found, text.to_owned());
@@ -36,7 +40,7 @@ pub(crate) fn strip(text: &str) -> (Directives, String) {
         let (word, after) = rest.split_at(word_end);
         let gap = after.len() - after.trim_start().len();
         let (space, next) = after.split_at(gap);
-        match taken(word, next, &mut found) {
+        match taken(word, next, most, &mut found) {
             Some(left) => rest = left,
             None => {
                 out.push_str(word);
@@ -52,7 +56,7 @@ pub(crate) fn strip(text: &str) -> (Directives, String) {
 }
 
 /// What is left behind a directive; none where the word is no directive.
-fn taken<'a>(word: &str, next: &'a str, found: &mut Directives) -> Option<&'a str> {
+fn taken<'a>(word: &str, next: &'a str, most: Elevated, found: &mut Directives) -> Option<&'a str> {
     let name = word.strip_prefix('/')?;
     let (name, value, left) = match name.split_once(':') {
         Some((name, value)) if !value.is_empty() => (name, value, next),
@@ -69,6 +73,13 @@ fn taken<'a>(word: &str, next: &'a str, found: &mut Directives) -> Option<&'a st
         "model" if value.contains('/') => found.model = Some(value),
         "verbose" | "v" => found.verbose = Some(switch(&value)?),
         "reasoning" | "reason" => found.reasoning = Some(switch(&value)?),
+        "elevated" | "elev" => {
+            let wished = Elevated::parse(&value)?;
+            if most == Elevated::Off || wished > most {
+                return None;
+            }
+            found.elevated = Some(value);
+        }
         _ => return None,
     }
     Some(left)
@@ -86,16 +97,21 @@ fn switch(value: &str) -> Option<bool> {
 mod tests {
     use super::*;
 
+    fn strip_all(text: &str) -> (Directives, String) {
+        strip(text, Elevated::Full)
+    }
+
     #[test]
     fn directives_are_taken_out_and_hold_for_their_message() {
-        let (found, text) = strip("/think:high please /model openai/gpt-5 compare\nthese /v on");
+        let (found, text) =
+            strip_all("/think:high please /model openai/gpt-5 compare\nthese /v on");
         assert_eq!(found.think.as_deref(), Some("high"));
         assert_eq!(found.model.as_deref(), Some("openai/gpt-5"));
         assert_eq!(found.verbose, Some(true));
         assert_eq!(text, "please compare\nthese");
-        let (found, text) = strip("/t low: sum 1 and 2");
+        let (found, text) = strip_all("/t low: sum 1 and 2");
         assert_eq!((found.think, text.as_str()), (None, "/t low: sum 1 and 2"));
-        let (found, text) = strip("sum it /T LOW");
+        let (found, text) = strip_all("sum it /T LOW");
         assert_eq!(
             (found.think.as_deref(), text.as_str()),
             (Some("low"), "sum it")
@@ -113,10 +129,25 @@ mod tests {
             "  two  spaces / slash ",
         ] {
             assert_eq!(
-                strip(text),
+                strip_all(text),
                 (Directives::default(), text.to_owned()),
                 "{text}"
             );
+        }
+    }
+
+    #[test]
+    fn who_may_not_leave_the_sandbox_said_ordinary_words() {
+        for (text, most, is) in [
+            ("/elevated:full run it", Elevated::Full, Some("full")),
+            ("/elev on run it", Elevated::Ask, Some("on")),
+            ("/elevated:full run it", Elevated::Ask, None),
+            ("/elevated:on run it", Elevated::Off, None),
+            ("/elevated:very run it", Elevated::Full, None),
+        ] {
+            let (found, left) = strip(text, most);
+            assert_eq!(found.elevated.as_deref(), is, "{text}");
+            assert_eq!(left == text, is.is_none(), "{text}");
         }
     }
 }

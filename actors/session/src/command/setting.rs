@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::Command;
 use super::directive::Directives;
+use crate::elevated;
 use crate::entry;
 use crate::entry::Entry;
 
@@ -30,12 +31,6 @@ pub(crate) fn answer(
             "I don't show the reasoning.",
         ),
         Command::Send { wish } => send(wish, may_send),
-        Command::Elevated => (
-            "There is no elevated mode: nothing that is said in a chat lifts the policy. What tools may do is decided \
-             by `tools` in the configuration, on the gateway's machine."
-                .to_owned(),
-            Entry::new(),
-        ),
         Command::Activation => (
             "What I hear in a group is decided before a session is: \
              openclaw config set channels.telegram.groups.ID.requireMention false (or true)."
@@ -56,6 +51,10 @@ pub(crate) fn keep(directives: &Directives) -> Entry {
         ),
         ("verboseLevel", directives.verbose.map(level)),
         ("reasoningLevel", directives.reasoning.map(level)),
+        (
+            elevated::FIELD,
+            directives.elevated.as_ref().map(|level| json!(level)),
+        ),
     ];
     fields
         .into_iter()

@@ -164,3 +164,84 @@ async fn in_a_group_a_stranger_s_command_is_ordinary_text() {
     let entry = house.deps.ledger.session_entry(&group).unwrap();
     assert!(entry.get("modelOverride").is_none());
 }
+
+/// A tool that says how far the turn's programs may go.
+struct Level(openclaw_protocol::ToolSpec);
+
+impl openclaw_tool::Tool for Level {
+    fn spec(&self) -> &openclaw_protocol::ToolSpec {
+        &self.0
+    }
+
+    fn idempotent(&self) -> bool {
+        true
+    }
+
+    fn deadline(&self) -> Duration {
+        Duration::from_secs(60)
+    }
+
+    fn run(
+        &self,
+        call: openclaw_tool::ToolCall,
+    ) -> openclaw_runtime::BoxFuture<'static, openclaw_tool::ToolOutcome> {
+        let told = format!("{:?}", call.caller.elevated);
+        Box::pin(async move { openclaw_tool::ToolOutcome::text(told) })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn elevated_mode_is_kept_for_its_session_and_reaches_whoever_may_have_it_only() {
+    let plan = Plan {
+        toolbox: Toolbox::empty().with(Arc::new(Level(openclaw_protocol::ToolSpec {
+            name: "level".to_owned(),
+            description: "level".to_owned(),
+            parameters: json!({"type": "object"}),
+        }))),
+        ..config(json!({
+            "channels": { "telegram": { "allowFrom": [42] } },
+            "tools": { "elevated": { "allowFrom": { "telegram": [42, 7] } } },
+        }))
+    };
+    let turn = || [Script::Tool("level"), say("done")];
+    let house = plan.build((0..5).flat_map(|_| turn())).await;
+    let said = async |id: &str, run: &str, text: &str| {
+        let sender = openclaw_protocol::Sender {
+            id: id.to_owned(),
+            ..openclaw_protocol::Sender::default()
+        };
+        house.hear_from(Some(sender), run, text).await;
+        house.answer_to(run).await
+    };
+    let level = || {
+        let results = house.transcript().into_iter();
+        let last = results.filter(|line| line.starts_with("toolResult")).last();
+        last.unwrap()
+    };
+    said("42", "1", "go").await;
+    assert_eq!(level(), "toolResult: Off");
+    said("42", "2", "/elevated:full go").await;
+    assert_eq!(level(), "toolResult: Full", "it holds for its message");
+    assert!(said("7", "3", "/elevated full").await.contains("owner"));
+    assert!(
+        said("9", "4", "/elevated on")
+            .await
+            .contains("does not name 9")
+    );
+    assert!(
+        said("42", "5", "/elevated full")
+            .await
+            .contains("nobody is asked")
+    );
+    said("42", "6", "go").await;
+    assert_eq!(level(), "toolResult: Full");
+    said("7", "7", "go").await;
+    assert_eq!(
+        level(),
+        "toolResult: Ask",
+        "what an owner chose is not another's"
+    );
+    said("42", "8", "/new").await;
+    said("42", "9", "go").await;
+    assert_eq!(level(), "toolResult: Off", "it ended with its conversation");
+}

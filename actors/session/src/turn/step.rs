@@ -12,6 +12,7 @@ use serde_json::json;
 
 use super::*;
 use crate::caller;
+use crate::elevated;
 use crate::models::Chosen;
 use crate::outside;
 use crate::plan::Claim;
@@ -103,7 +104,13 @@ impl Turn {
             .prepared
             .as_ref()
             .map(|prepared| &prepared.chosen.model);
-        caller::caller(&(self.args.deps.config)(), &self.args.row, model)
+        let (config, row) = ((self.args.deps.config)(), &self.args.row);
+        let wish = self.prepared.as_ref();
+        let wish = wish.and_then(|prepared| prepared.elevated.as_deref());
+        Caller {
+            elevated: elevated::level(&config, row, wish),
+            ..caller::caller(&config, row, model)
+        }
     }
 
     pub(super) fn on_tool_ended(

@@ -24,6 +24,7 @@ use super::decide::Word;
 use super::rules::Ask;
 use super::rules::Rules;
 use super::rules::Security;
+use super::way_out;
 use crate::SessionKind;
 use crate::ToolCall;
 use crate::exec::Gate;
@@ -63,7 +64,10 @@ impl ExecGate {
     async fn pass(self, launch: Launch, call: ToolCall) -> Result<Launch, String> {
         let mut rules = self.rules(&call).await?;
         let setting = Setting::of(self.desk.config().value(), &call.agent);
-        let walls = Some(setting).filter(|setting| setting.covers(&call.session));
+        let walls = match setting.covers(&call.session) {
+            true => way_out::walls(setting, &call, &mut rules)?,
+            false => None,
+        };
         // What can't write to the workspace leaves nothing behind.
         let is_held =
             call.held().is_some() && walls.is_none_or(|walls| walls.workspace_access == Access::Rw);

@@ -8,9 +8,11 @@ use serde_json::json;
 
 use super::*;
 use crate::Caller;
+use crate::Elevated;
 use crate::exec::Gate;
 use crate::exec::Launch;
 use crate::exec::argv;
+use crate::policy::Outside;
 use crate::sandbox::Bubblewrap;
 use crate::sandbox::Sandboxes;
 
@@ -438,4 +440,88 @@ async fn a_sandboxed_session_runs_nothing_without_walls() {
     let refused = gate.check(&own(&path), &call("1")).await.unwrap_err();
     assert!(refused.contains("no sandbox works here"), "{refused}");
     assert!(desk.asked.lock().unwrap().is_empty());
+}
+
+/// A call of an elevated turn in a sandboxed session.
+fn elevated(level: Elevated) -> ToolCall {
+    let mut call = call("1");
+    call.caller.elevated = level;
+    call
+}
+
+#[tokio::test]
+async fn elevated_programs_run_on_this_machine_by_its_rules() {
+    let (_dir, path) = program();
+    let launch = own(&path);
+    let desk = Arc::new(Ready::default());
+    let sandboxed = |exec: Value| json!({ "agents": { "defaults": { "sandbox": { "mode": "all" } } }, "tools": { "exec": exec } });
+    *desk.config.lock().unwrap() = sandboxed(json!({}));
+    let gate = ExecGate::new(desk.clone(), None, no_walls());
+    // Walls that can't be made: what stays inside doesn't run.
+    let inside = |refused: Result<Launch, String>| {
+        assert!(refused.unwrap_err().contains("no sandbox works here"));
+    };
+    let ask = elevated(Elevated::Ask);
+    desk.decisions
+        .lock()
+        .unwrap()
+        .push(Some(Decision::AllowOnce));
+    assert_eq!(gate.check(&launch, &ask).await.unwrap(), launch);
+    assert_eq!(desk.asked.lock().unwrap().len(), 1, "the rules hold");
+    let mut stays = ask.clone();
+    stays.arguments = json!({ "elevated": false });
+    inside(gate.check(&launch, &stays).await);
+    let mut wishes = elevated(Elevated::Off);
+    inside(gate.check(&launch, &wishes).await);
+    wishes.arguments = json!({ "elevated": true });
+    let refused = gate.check(&launch, &wishes).await.unwrap_err();
+    assert!(
+        refused.contains("not elevated"),
+        "no model leaves by itself: {refused}"
+    );
+
+    let full = elevated(Elevated::Full);
+    assert_eq!(gate.check(&launch, &full).await.unwrap(), launch);
+    assert_eq!(desk.asked.lock().unwrap().len(), 1, "nobody is asked");
+    for (exec, refused) in [
+        (json!({ "security": "deny" }), "switched off"),
+        (json!({ "ask": "always" }), "in time"),
+    ] {
+        *desk.config.lock().unwrap() = sandboxed(exec);
+        desk.decisions.lock().unwrap().push(None);
+        let said = gate.check(&launch, &full).await.unwrap_err();
+        assert!(said.contains(refused), "{said}");
+        desk.decisions.lock().unwrap().clear();
+    }
+    *desk.config.lock().unwrap() = sandboxed(json!({}));
+    *desk.file.lock().unwrap() = json!({ "defaults": { "security": "deny" } });
+    assert!(
+        gate.check(&launch, &full).await.is_err(),
+        "the file forbids"
+    );
+}
+
+#[tokio::test]
+async fn after_words_from_outside_an_elevated_program_is_asked_about_each_time() {
+    let (_dir, path) = program();
+    let desk = Arc::new(Ready::default());
+    *desk.config.lock().unwrap() =
+        json!({ "agents": { "defaults": { "sandbox": { "mode": "all" } } } });
+    let gate = ExecGate::new(desk.clone(), None, no_walls());
+    let mut full = elevated(Elevated::Full);
+    full.outside = Some(Outside {
+        from: "web_fetch".to_owned(),
+        may_ask: true,
+        ..Outside::default()
+    });
+    desk.decisions
+        .lock()
+        .unwrap()
+        .extend([None, Some(Decision::AllowAlways)]);
+    assert!(gate.check(&own(&path), &full).await.is_err());
+    assert!(gate.check(&own(&path), &full).await.is_ok());
+    assert_eq!(desk.asked.lock().unwrap().len(), 2);
+    assert!(desk.listed.lock().unwrap().is_empty(), "it counts once");
+    full.outside.as_mut().unwrap().may_ask = false;
+    assert!(gate.check(&own(&path), &full).await.is_err());
 }

@@ -102,6 +102,7 @@ impl Exec {
                     "yieldMs": { "type": "number", "description": "go on in the background after so many milliseconds (usually 10000)" },
                     "background": { "type": "boolean", "description": "go on in the background at once; its input can be written to with process" },
                     "pty": { "type": "boolean", "description": "give it a terminal" },
+                    "elevated": { "type": "boolean", "description": "in a sandboxed session that is elevated: false stays inside" },
                 }),
                 &["command"],
             ),
