@@ -1,6 +1,9 @@
 //! Where tools ask about programs: the rules as they are now, the questions of the ledger, and who is told of one.
 
+mod uses;
+
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,9 +19,12 @@ use openclaw_protocol::Route;
 use openclaw_protocol::config::Tree;
 use openclaw_runtime::BoxFuture;
 use openclaw_runtime::Directory;
+use openclaw_session::skill::Skills;
+use openclaw_session::skill::Source;
 use openclaw_tool::approval::Decision;
 use openclaw_tool::approval::Desk;
 use openclaw_tool::approval::Request;
+use openclaw_tool::approval::Used;
 use serde_json::Value;
 use serde_json::json;
 
@@ -29,6 +35,9 @@ use crate::approval::Question;
 use crate::hub::Hub;
 use crate::services::now_ms;
 use crate::state_file::StateFile;
+
+pub(crate) use self::uses::UseKeeper;
+pub use self::uses::Uses;
 
 /// Under which the ledger knows what was said of a question.
 const SCOPE: &str = "exec.approval";
@@ -50,6 +59,10 @@ pub struct HouseDesk {
     pub ledger: Ledger,
     /// Who is where.
     pub directory: Directory,
+    /// What of the list was used and isn't written down yet.
+    pub uses: Uses,
+    /// What agents know how to do.
+    pub skills: Arc<dyn Skills>,
 }
 
 impl Desk for HouseDesk {
@@ -79,6 +92,21 @@ impl Desk for HouseDesk {
                 .map(drop)
                 .map_err(|error| format!("exec-approvals.json: {error}"))
         })
+    }
+
+    fn skill_programs(&self, agent: &AgentId, workspace: &Path) -> Vec<String> {
+        let skills = self.skills.now(agent, workspace);
+        // Agents write to their workspaces: what they declare there must not let it run.
+        let skills = skills.skills().iter();
+        let foreign = skills.filter(|skill| skill.source != Source::Workspace);
+        let needed = foreign.map(|skill| skill.needs.bins.iter().chain(&skill.needs.any_bins));
+        needed.flatten().cloned().collect()
+    }
+
+    fn used(&self, agent: &AgentId, used: Vec<Used>, command: &str) {
+        self.uses.note(agent, used, command, now_ms());
+        // While its keeper is down it waits.
+        let _up: bool = uses::nudge(&self.directory);
     }
 
     fn ask(&self, request: Request) -> BoxFuture<'static, Result<Option<Decision>, String>> {

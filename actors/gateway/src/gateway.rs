@@ -24,6 +24,7 @@ use crate::approval::ApprovalDesk;
 use crate::config::{self, Environment, LoadedConfig};
 use crate::crashes::CrashKeeper;
 use crate::exec_desk::HouseDesk;
+use crate::exec_desk::Uses;
 use crate::facts::Facts;
 use crate::house::{self, House};
 use crate::hub::Hub;
@@ -259,6 +260,8 @@ pub(crate) fn assemble(options: &BootOptions, loaded: Arc<LoadedConfig>, ledger:
     };
     let approvals = ApprovalDesk::open(ledger.clone(), now_ms());
     let exec_rules = StateFile::new(paths.state_dir.join("exec-approvals.json"));
+    let shelf = Arc::new(SkillShelf::new(&paths, in_force.clone()));
+    let uses = Uses::default();
     let desk: Arc<dyn Desk> = Arc::new(HouseDesk {
         approvals: approvals.clone(),
         rules: exec_rules.clone(),
@@ -266,10 +269,11 @@ pub(crate) fn assemble(options: &BootOptions, loaded: Arc<LoadedConfig>, ledger:
         hub: hub.clone(),
         ledger: ledger.clone(),
         directory: directory.clone(),
+        uses: uses.clone(),
+        skills: shelf.clone(),
     });
     let sandboxes = Sandboxes::new(paths.state_dir.join("sandboxes"), Bubblewrap::find());
     let gate = ExecGate::new(desk.clone(), Some(&paths.home), sandboxes);
-    let shelf = Arc::new(SkillShelf::new(&paths, in_force.clone()));
     let (catalogue_of, catalogue_now) = (models.clone(), models.clone());
     let catalogue_now: CatalogueNow = Arc::new(move || catalogue_now.now());
     let (memory, payers) = memory::open(&paths, config_now.clone(), catalogue_now.clone());
@@ -352,6 +356,7 @@ pub(crate) fn assemble(options: &BootOptions, loaded: Arc<LoadedConfig>, ledger:
         channels,
         services,
         programs: running,
+        uses,
         listening: Arc::new(watch::Sender::new(None)),
     }
 }

@@ -19,6 +19,7 @@ use openclaw_tool::mcp;
 use tokio::sync::watch;
 
 use crate::config::{ConfigArgs, Environment, LoadedConfig};
+use crate::exec_desk::Uses;
 use crate::ingress;
 use crate::ingress::http::HttpMail;
 use crate::memory::MemoryKeeper;
@@ -41,6 +42,8 @@ pub(crate) struct House {
     pub(crate) services: Arc<Services>,
     /// What runs for agents.
     pub(crate) programs: Programs,
+    /// What of the list of programs was used.
+    pub(crate) uses: Uses,
     /// Where the port is, once it listens.
     pub(crate) listening: Arc<watch::Sender<Option<SocketAddr>>>,
 }

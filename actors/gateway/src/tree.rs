@@ -16,6 +16,7 @@ use openclaw_tool::mcp;
 use crate::config::ConfigActor;
 use crate::crashes::CrashKeeper;
 use crate::cron::Scheduler;
+use crate::exec_desk::UseKeeper;
 use crate::house::{House, HouseKeeper};
 use crate::ingress;
 use crate::memory::MemoryKeeper;
@@ -71,6 +72,7 @@ pub(crate) fn tree(
         house
             .programs
             .spec(programs::notify(house.services.clone())),
+        UseKeeper::spec(&house.uses, &house.services.exec_rules),
     ];
     let brought = mcp::spec(&services.configuration(), services.toolbox.shelf());
     before.into_iter().chain(brought).chain(after).collect()

@@ -15,6 +15,7 @@ mod way_out;
 #[cfg(test)]
 mod tests;
 
+use std::path::Path;
 use std::time::Duration;
 
 use openclaw_protocol::AgentId;
@@ -30,6 +31,7 @@ use crate::ToolCall;
 
 pub use self::decide::Disk;
 pub use self::decide::Question;
+pub use self::decide::Used;
 pub use self::decide::Word;
 pub use self::decide::decide;
 pub use self::gate::ExecGate;
@@ -83,6 +85,14 @@ pub trait Desk: Send + Sync {
         agent: &AgentId,
         programs: Vec<String>,
     ) -> BoxFuture<'static, Result<(), String>>;
+
+    /// The programs, by name, of the skills that an agent can use and can't write. Reads files.
+    fn skill_programs(&self, _agent: &AgentId, _workspace: &Path) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Takes note that entries of the list let a command run; waits for nothing.
+    fn used(&self, _agent: &AgentId, _used: Vec<Used>, _command: &str) {}
 
     /// Asks, and waits; none when nobody answered in time. A question that was answered while nobody waited counts
     /// once.

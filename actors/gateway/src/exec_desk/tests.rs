@@ -11,6 +11,8 @@ fn desk(dir: &std::path::Path, ledger: &Ledger, config: Value) -> HouseDesk {
         hub: Hub::new(),
         ledger: ledger.clone(),
         directory: Directory::new(),
+        uses: Uses::default(),
+        skills: Arc::new(openclaw_session::skill::NoSkills),
     }
 }
 

@@ -123,4 +123,5 @@ cron  P 5/60s  park 60s  0.2s→30s (60s)  5s  5s
 memory  P 5/60s  park 60s  0s→30s (60s)  5s  5s
 crashes  P 5/60s  park 60s  0s→30s (60s)  5s  5s
 programs  P 5/60s  park 5s  0s→30s (60s)  5s  5s
+uses  P 5/60s  park 60s  0s→30s (60s)  5s  5s
 ";

@@ -275,6 +275,8 @@ impl House {
                 hub: hub.clone(),
                 ledger: ledger.clone(),
                 directory: directory.clone(),
+                uses: openclaw_gateway::exec_desk::Uses::default(),
+                skills: Arc::new(openclaw_session::skill::NoSkills),
             }
         };
         let arms = arm.map(|arm| arm(&paths, desk.clone(), toolbox.clone()));

@@ -214,8 +214,8 @@ async fn elevated_mode_is_kept_for_its_session_and_reaches_whoever_may_have_it_o
         house.answer_to(run).await
     };
     let level = || {
-        let results = house.transcript().into_iter();
-        let last = results.filter(|line| line.starts_with("toolResult")).last();
+        let mut results = house.transcript().into_iter();
+        let last = results.rfind(|line| line.starts_with("toolResult"));
         last.unwrap()
     };
     said("42", "1", "go").await;

@@ -47,20 +47,47 @@ pub struct Question {
     pub is_listed: bool,
 }
 
+/// A program that ran because it is on the list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Used {
+    /// The entry of the list, as it is written there.
+    pub pattern: String,
+    /// The program that fits it.
+    pub program: PathBuf,
+}
+
 /// Decides.
 pub fn decide(rules: &Rules, launch: &Launch, disk: &dyn Disk) -> Word {
+    weigh(rules, launch, disk).0
+}
+
+/// Decides, and says which entries of the list it stands on.
+pub(super) fn weigh(rules: &Rules, launch: &Launch, disk: &dyn Disk) -> (Word, Vec<Used>) {
+    if let Some(why) = forbidden(rules, launch) {
+        return (Word::Refuse(why), Vec::new());
+    }
+    let mut read = read(rules, launch, disk);
+    let used = std::mem::take(&mut read.used);
+    (told(rules, read), used)
+}
+
+/// Why a launch is refused whatever the list says.
+fn forbidden(rules: &Rules, launch: &Launch) -> Option<String> {
     if let Some(name) = variable::offending(launch.env.keys()) {
-        return Word::Refuse(format!(
+        return Some(format!(
             "the variable {name:?} may not be set: it changes what a program does"
         ));
     }
     if !launch.program().is_absolute() {
-        return Word::Refuse("the program's path is not known".to_owned());
+        return Some("the program's path is not known".to_owned());
     }
     if rules.security == Security::Deny {
-        return Word::Refuse("running programs is switched off here: tools.exec.security or the approvals file says \"deny\"".to_owned());
+        return Some("running programs is switched off here: tools.exec.security or the approvals file says \"deny\"".to_owned());
     }
-    let read = read(rules, launch, disk);
+    None
+}
+
+fn told(rules: &Rules, read: Read) -> Word {
     let why = match (&read.miss, rules.ask) {
         (_, Ask::Always) => "every command is asked about".to_owned(),
         (None, _) => return Word::Run,
@@ -84,6 +111,7 @@ pub fn decide(rules: &Rules, launch: &Launch, disk: &dyn Disk) -> Word {
 struct Read {
     programs: Vec<PathBuf>,
     listable: Vec<String>,
+    used: Vec<Used>,
     miss: Option<String>,
 }
 
@@ -136,7 +164,12 @@ fn read(rules: &Rules, launch: &Launch, disk: &dyn Disk) -> Read {
             read.miss = Some(format!(
                 "\"{name}\" runs what it is told, so it is asked about each time"
             ));
-        } else if !rules.lists(&real) {
+        } else if let Some(listed) = rules.lists(&real) {
+            read.used.push(Used {
+                pattern: listed.written.clone(),
+                program: real,
+            });
+        } else if !is_of_skill(rules, &real, launch, &search, disk) {
             read.listable.extend(real.to_str().map(str::to_owned));
             read.miss
                 .get_or_insert_with(|| format!("{} is not on the list", real.display()));
@@ -146,6 +179,24 @@ fn read(rules: &Rules, launch: &Launch, disk: &dyn Disk) -> Read {
         read.listable.clear();
     }
     read
+}
+
+/// Whether a program is what a skill's name for one stands for here.
+fn is_of_skill(
+    rules: &Rules,
+    real: &Path,
+    launch: &Launch,
+    search: &[PathBuf],
+    disk: &dyn Disk,
+) -> bool {
+    let mut names = rules.skill_programs.iter();
+    names.any(|name| {
+        // A name with a path could be any file.
+        let found = (!name.contains('/'))
+            .then(|| resolve(name, search, &launch.cwd, |path| disk.is_program(path)))
+            .flatten();
+        found.and_then(|found| disk.real(&found)).as_deref() == Some(real)
+    })
 }
 
 /// Whether a letter shows nothing or changes how others are shown: spaces that aren't the usual one, controls, marks of

@@ -17,10 +17,11 @@ use super::Desk;
 use super::Request;
 use super::WAIT;
 use super::bound;
-use super::decide;
 use super::decide::Disk;
 use super::decide::Question;
+use super::decide::Used;
 use super::decide::Word;
+use super::decide::weigh;
 use super::rules::Ask;
 use super::rules::Rules;
 use super::rules::Security;
@@ -82,9 +83,25 @@ impl ExecGate {
             // A person's word for this very command, and no earlier one.
             rules.ask = Ask::Always;
         }
-        let (word, launch) = blocking(move || (decide(&rules, &launch, &RealDisk), launch)).await?;
+        let (desk, agent, workspace) = (
+            Arc::clone(&self.desk),
+            call.agent.clone(),
+            call.workspace.clone(),
+        );
+        let ((word, used), launch) = blocking(move || {
+            if rules.allows_skills {
+                rules.skill_programs = desk.skill_programs(&agent, &workspace);
+            }
+            (weigh(&rules, &launch, &RealDisk), launch)
+        })
+        .await?;
         let mut question = match word {
-            Word::Run => return Ok(launch),
+            Word::Run => {
+                if !used.is_empty() {
+                    self.desk.used(&call.agent, used, &shown(&launch));
+                }
+                return Ok(launch);
+            }
             Word::Refuse(why) => return Err(why),
             Word::Ask(question) => question,
         };
@@ -126,7 +143,14 @@ impl ExecGate {
             Some(Decision::AllowOnce) => self.start(launch, walls, call).await,
             Some(Decision::AllowAlways) => {
                 if !question.listable.is_empty() {
-                    self.desk.allow(&call.agent, question.listable).await?;
+                    let programs = question.listable;
+                    let used = programs.iter().map(|program| Used {
+                        pattern: program.clone(),
+                        program: program.into(),
+                    });
+                    let used = used.collect();
+                    self.desk.allow(&call.agent, programs).await?;
+                    self.desk.used(&call.agent, used, &shown(&launch));
                 }
                 self.start(launch, walls, call).await
             }

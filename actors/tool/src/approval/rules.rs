@@ -40,9 +40,22 @@ pub struct Rules {
     /// What holds when nobody answers. It never allows what the list doesn't.
     pub fallback: Security,
     /// Patterns of resolved paths.
-    pub allowlist: Vec<String>,
+    pub allowlist: Vec<Listed>,
+    /// Programs that skills declare run as if they were listed.
+    pub allows_skills: bool,
+    /// Those programs, by name.
+    pub skill_programs: Vec<String>,
     /// Programs that only read their input, by name.
     pub safe: Vec<String>,
+}
+
+/// A pattern of the list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// As it stands in the file.
+    pub written: String,
+    /// With the home folder put in.
+    pattern: String,
 }
 
 impl Rules {
@@ -69,8 +82,11 @@ impl Rules {
             .iter()
             .filter_map(|entry| entry.get("allowlist")?.as_array());
         let patterns = listed.flatten().filter_map(|entry| {
-            let pattern = entry.get("pattern").or(Some(entry))?.as_str()?;
-            expanded(pattern, home)
+            let written = entry.get("pattern").or(Some(entry))?.as_str()?;
+            Some(Listed {
+                written: written.to_owned(),
+                pattern: expanded(written, home)?,
+            })
         });
         let safe = set("safeBins").and_then(Value::as_array);
         Self {
@@ -78,6 +94,8 @@ impl Rules {
             ask: filed("ask").map_or(ask, |word| ask.max(self::ask(word))),
             fallback: filed("askFallback").map_or(Security::Deny, self::security),
             allowlist: patterns.collect(),
+            allows_skills: filed("autoAllowSkills").and_then(Value::as_bool) == Some(true),
+            skill_programs: Vec::new(),
             safe: match safe {
                 Some(names) => names
                     .iter()
@@ -89,10 +107,11 @@ impl Rules {
         }
     }
 
-    /// Whether a resolved path is on the list.
-    pub(super) fn lists(&self, path: &Path) -> bool {
+    /// The entry of the list that a resolved path is on.
+    pub(super) fn lists(&self, path: &Path) -> Option<&Listed> {
         let path = path.to_str().unwrap_or_default();
-        self.allowlist.iter().any(|pattern| fits(pattern, path))
+        let mut list = self.allowlist.iter();
+        list.find(|listed| fits(&listed.pattern, path))
     }
 }
 
@@ -263,7 +282,7 @@ mod tests {
             ("/opt/a/../../etc/tool", false),
             ("", false),
         ] {
-            assert_eq!(rules.lists(Path::new(path)), is, "{path}");
+            assert_eq!(rules.lists(Path::new(path)).is_some(), is, "{path}");
         }
     }
 }

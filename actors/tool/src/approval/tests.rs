@@ -255,6 +255,7 @@ struct Ready {
     decisions: Mutex<Vec<Option<Decision>>>,
     asked: Mutex<Vec<Request>>,
     listed: Mutex<Vec<String>>,
+    used: Mutex<Vec<(Used, String)>>,
     file: Mutex<Value>,
     config: Mutex<Value>,
     /// Done while a person thinks.
@@ -274,6 +275,15 @@ impl Desk for Ready {
     fn allow(&self, _: &AgentId, programs: Vec<String>) -> BoxFuture<'static, Result<(), String>> {
         self.listed.lock().unwrap().extend(programs);
         Box::pin(async { Ok(()) })
+    }
+
+    fn skill_programs(&self, _: &AgentId, _: &Path) -> Vec<String> {
+        vec!["uptime".to_owned()]
+    }
+
+    fn used(&self, _: &AgentId, used: Vec<Used>, command: &str) {
+        let used = used.into_iter().map(|used| (used, command.to_owned()));
+        self.used.lock().unwrap().extend(used);
     }
 
     fn ask(&self, request: Request) -> BoxFuture<'static, Result<Option<Decision>, String>> {
@@ -524,4 +534,55 @@ async fn after_words_from_outside_an_elevated_program_is_asked_about_each_time()
     assert!(desk.listed.lock().unwrap().is_empty(), "it counts once");
     full.outside.as_mut().unwrap().may_ask = false;
     assert!(gate.check(&own(&path), &full).await.is_err());
+}
+
+#[tokio::test]
+async fn the_entry_that_let_a_program_run_is_told_of() {
+    let (_dir, path) = program();
+    let folder = path.parent().unwrap().to_str().unwrap();
+    let desk = Arc::new(Ready::default());
+    let pattern = format!("{folder}/*");
+    *desk.file.lock().unwrap() =
+        json!({ "agents": { "*": { "allowlist": [{ "pattern": pattern }] } } });
+    let gate = ExecGate::new(desk.clone(), None, no_walls());
+    gate.check(&own(&path), &call("1")).await.unwrap();
+    let used = Used {
+        pattern,
+        program: path.clone(),
+    };
+    let command = format!("{} --now", path.display());
+    assert_eq!(*desk.used.lock().unwrap(), [(used, command)]);
+    // What another rule lets through has used no entry.
+    *desk.file.lock().unwrap() = json!({});
+    *desk.config.lock().unwrap() = json!({ "tools": { "exec": { "security": "full" } } });
+    gate.check(&own(&path), &call("1")).await.unwrap();
+    assert_eq!(desk.used.lock().unwrap().len(), 1);
+}
+
+#[test]
+fn what_skills_declare_runs_only_as_the_program_of_that_name() {
+    let word = |command: &str, names: &[&str]| {
+        let mut rules = rules("allowlist", "on-miss");
+        rules.skill_programs = names.iter().map(|&name| name.to_owned()).collect();
+        decide(&rules, &launch(command), &Folders)
+    };
+    assert_eq!(word("uptime -p", &["uptime"]), Word::Run);
+    assert_eq!(word("/usr/bin/uptime | wc -l", &["uptime"]), Word::Run);
+    for (command, name) in [
+        ("uptime", "up"),
+        // Another program of that name, a path in place of a name, and what runs what it is told.
+        ("/work/bin/uptime", "uptime"),
+        ("/work/bin/tool", "/work/bin/tool"),
+        ("bash -lc ls", "bash"),
+        ("/opt/good/innocent -c 1", "innocent"),
+        ("uptime; rm x", "uptime"),
+    ] {
+        assert!(matches!(word(command, &[name]), Word::Ask(_)), "{command}");
+    }
+    let filed = |entry: Value| {
+        let file = json!({ "defaults": { "autoAllowSkills": true }, "agents": { "main": entry } });
+        Rules::of(&json!({}), Some(&file), &AgentId::main(), None).allows_skills
+    };
+    assert!(filed(json!({})) && !filed(json!({ "autoAllowSkills": false })));
+    assert!(!filed(json!({ "autoAllowSkills": "yes" })));
 }
