@@ -43,6 +43,7 @@ pub use key::KeyError;
 pub use key::ModelRef;
 pub use key::RunId;
 pub use key::SessionKey;
+pub use message::Button;
 pub use message::Chat;
 pub use message::ChatKind;
 pub use message::Content;

@@ -21,6 +21,7 @@ pub use self::inbound::Inbound;
 pub use self::inbound::ReplyContext;
 pub use self::inbound::Sender;
 pub use self::inbound::Spawn;
+pub use self::outbound::Button;
 pub use self::outbound::OutboundPayload;
 pub use self::outbound::Route;
 pub use self::outbound::TextFormat;

@@ -158,6 +158,7 @@ impl Gate<'_> {
                 mentioned,
                 deliver: true,
                 outside: incoming.outside,
+                is_press: incoming.is_press,
                 ..Inbound::default()
             },
             reply,

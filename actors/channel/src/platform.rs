@@ -114,6 +114,8 @@ pub struct Incoming {
     pub from_bot: bool,
     /// Whose words it holds that are not its sender's.
     pub outside: Option<String>,
+    /// It is a button that was pressed.
+    pub is_press: bool,
 }
 
 /// The platform took the message.

@@ -29,7 +29,10 @@ use self::api::Api;
 use self::api::CallError;
 use self::api::Http;
 use self::api::Tokens;
+use self::api::types::AnswerCallbackQuery;
 use self::api::types::GetUpdates;
+use self::api::types::InlineKeyboardButton;
+use self::api::types::InlineKeyboardMarkup;
 use self::api::types::LinkPreviewOptions;
 use self::api::types::ReplyParameters;
 use self::api::types::SendChatAction;
@@ -56,6 +59,8 @@ const POLL_MARGIN: Duration = Duration::from_secs(5);
 /// Telegram takes 4096 units of text in one message.
 const MESSAGE_LIMIT: usize = 4096;
 /// A typing sign lasts five seconds or until the next message.
+/// Telegram takes so many bytes of what a button says.
+const BUTTON_LIMIT: usize = 64;
 const TYPING_LASTS: Duration = Duration::from_secs(5);
 /// A send that was refused for its token waits for a person.
 const TOKEN_PAUSE: Duration = Duration::from_secs(300);
@@ -68,6 +73,8 @@ pub struct Telegram {
     me: Mutex<Option<User>>,
     /// The last poll failed: the next one comes back at once, so that a recovery is seen when it happens.
     is_doubtful: AtomicBool,
+    /// Buttons that the last poll brought. They are answered with the next one: what they say is stored then.
+    pressed: Mutex<Vec<String>>,
 }
 
 impl Telegram {
@@ -81,6 +88,7 @@ impl Telegram {
             api,
             me: Mutex::new(None),
             is_doubtful: AtomicBool::new(false),
+            pressed: Mutex::default(),
         }
     }
 
@@ -143,16 +151,19 @@ impl Telegram {
         let params = GetUpdates {
             offset: cursor.offset(now_ms),
             timeout: hold.as_secs(),
-            allowed_updates: ["message", "channel_post"],
+            allowed_updates: ["message", "channel_post", "callback_query"],
         };
         // Set before it, so that a poll that is given up half-way leaves the doubt behind.
         self.is_doubtful.store(true, Ordering::Relaxed);
-        let updates: Vec<Value> = self
+        let pressed = std::mem::take(&mut *self.pressed());
+        let polling = self
             .api
-            .call("getUpdates", &params, hold + POLL_MARGIN)
-            .await
-            .map_err(|error| self.platform_error(error))?;
+            .call::<Vec<Value>>("getUpdates", &params, hold + POLL_MARGIN);
+        let (updates, ()) = futures_util::join!(polling, self.answer_presses(pressed));
+        let updates = updates.map_err(|error| self.platform_error(error))?;
         self.is_doubtful.store(false, Ordering::Relaxed);
+        let pressed = updates.iter().filter_map(decode::pressed);
+        *self.pressed() = pressed.map(str::to_owned).collect();
         let decoded: Vec<(i64, PlatformEvent)> = updates
             .into_iter()
             .filter_map(|update| decode::decode(update, &me))
@@ -166,6 +177,25 @@ impl Telegram {
             events: decoded.into_iter().map(|(_, event)| event).collect(),
             cursor,
         })
+    }
+
+    fn pressed(&self) -> std::sync::MutexGuard<'_, Vec<String>> {
+        self.pressed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends the waiting sign of buttons. What they said is answered with a message, so a failure concerns nobody.
+    async fn answer_presses(&self, pressed: Vec<String>) {
+        for callback_query_id in pressed {
+            let params = AnswerCallbackQuery { callback_query_id };
+            let within = self.config.timeout;
+            let answered = self
+                .api
+                .call::<bool>("answerCallbackQuery", &params, within)
+                .await;
+            if let Err(error) = answered {
+                tracing::debug!(%error, "a pressed button was not answered");
+            }
+        }
     }
 
     async fn send_text(
@@ -184,6 +214,7 @@ impl Telegram {
             }),
             link_preview_options: (!self.config.link_preview)
                 .then_some(LinkPreviewOptions { is_disabled: true }),
+            reply_markup: keyboard(payload),
         };
         if payload.format == TextFormat::Markdown {
             let rendered = encode::encode(&payload.text);
@@ -373,6 +404,22 @@ impl Platform for Telegram {
         let last = stored.get("lastUpdateId").and_then(Value::as_i64)?;
         Some(Cursor::after(last, crate::now_ms()).to_string())
     }
+}
+
+/// The buttons under a message, if Telegram takes them; the text says the same.
+fn keyboard(payload: &OutboundPayload) -> Option<InlineKeyboardMarkup> {
+    let fits = |text: &String, most: usize| !text.is_empty() && text.len() <= most;
+    let buttons = &payload.buttons;
+    let all_fit = buttons
+        .iter()
+        .all(|button| fits(&button.label, BUTTON_LIMIT) && fits(&button.command, BUTTON_LIMIT));
+    let row = buttons.iter().map(|button| InlineKeyboardButton {
+        text: button.label.clone(),
+        callback_data: button.command.clone(),
+    });
+    (all_fit && !buttons.is_empty()).then(|| InlineKeyboardMarkup {
+        inline_keyboard: vec![row.collect()],
+    })
 }
 
 /// Whether another formatting would make Telegram take the text.

@@ -13,6 +13,7 @@ use openclaw_ledger::Ledger;
 use openclaw_ledger::NewOutbound;
 use openclaw_ledger::Notice;
 use openclaw_protocol::AgentId;
+use openclaw_protocol::Button;
 use openclaw_protocol::Config;
 use openclaw_protocol::OutboundPayload;
 use openclaw_protocol::Route;
@@ -136,6 +137,9 @@ impl Desk for HouseDesk {
                     }
                     _ => Err(ApprovalError::Resolved.to_string()),
                 },
+                Err(ApprovalError::Unknown) => {
+                    Err("nobody waits for this answer: without one in time it was a no".to_owned())
+                }
                 Err(error) => Err(error.to_string()),
             }
         })
@@ -192,7 +196,7 @@ impl HouseDesk {
                 outbound: NewOutbound {
                     account: account.clone(),
                     route,
-                    payload: OutboundPayload::plain(text.clone()),
+                    payload: OutboundPayload::plain(text.clone()).with_buttons(buttons(question)),
                     session: None,
                     turn: None,
                     idem_key: id,
@@ -318,6 +322,26 @@ fn routes(config: &Value, request: &Request) -> Vec<Route> {
         }));
     }
     routes
+}
+
+/// What can be answered with one press: a yes only to what can be read.
+fn buttons(question: &Question) -> Vec<Button> {
+    let asked = &question.request;
+    let command = asked.get("command").and_then(Value::as_str);
+    let is_shown = command.unwrap_or_default().chars().count() <= SHOWN;
+    let may_list = asked.get("canBeListed") == Some(&Value::Bool(true));
+    let offered = [
+        ("Allow once", Decision::AllowOnce, is_shown),
+        ("Always allow", Decision::AllowAlways, is_shown && may_list),
+        ("Deny", Decision::Deny, true),
+    ];
+    let offered = offered.into_iter().filter(|(_, _, is)| *is);
+    offered
+        .map(|(label, decision, _)| Button {
+            label: label.to_owned(),
+            command: format!("/approve {} {}", question.id, decision.as_str()),
+        })
+        .collect()
 }
 
 fn text(question: &Question) -> String {

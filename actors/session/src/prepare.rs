@@ -148,7 +148,7 @@ pub(crate) async fn prepare(
     }
     let mut inbound = row.body.clone();
     let mut said = Directives::default();
-    if command.is_none() && right::may_direct(&config, &row) {
+    if command.is_none() && !row.body.is_press && right::may_direct(&config, &row) {
         let most = elevated::most(&config, &row);
         (said, inbound.text) = directive::strip(&row.body.text, most);
     }
@@ -218,7 +218,7 @@ pub(crate) async fn prepare(
         let heard = heard(first, &with, &zone);
         queue::together(&heard, rules.shortened(heard.len()))
     };
-    let is_command = command.is_some() || only_directives;
+    let is_command = command.is_some() || only_directives || row.body.is_press;
     let mut prepared = Prepared {
         next: Next::Refuse(String::new()),
         user: Arc::new(user_message(&config, &row, &with, text, is_command)),
@@ -286,6 +286,10 @@ pub(crate) async fn prepare(
         command::subagents::stop_all(&deps, key).await;
     }
     prepared.next = match (command, choice) {
+        // A button stands for a command: to whoever may not give it, it is no words for the agent.
+        (None, _) if row.body.is_press => {
+            Next::Answer("That is for an owner of this gateway to decide.".to_owned())
+        }
         (Some(Command::SubAgents(wanted)), _) => {
             Next::Answer(command::subagents::answer(&deps, key, &wanted, now_ms).await)
         }

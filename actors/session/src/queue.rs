@@ -194,6 +194,7 @@ pub(crate) fn may_share(row: &InboxRow, config: &Config) -> bool {
         && body.client_tools.is_empty()
         && body.extra_system_prompt.is_none()
         && body.thinking.is_none()
+        && !body.is_press
         && directive::is_plain(&body.text)
         && right::of(config, row).is_none()
 }

@@ -51,6 +51,9 @@ pub struct Inbound {
     /// Whose words it holds that are nobody's who may tell the agent what to do: what was forwarded, what a sub-agent read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub outside: Option<String>,
+    /// It is a button that was pressed, and no words of anybody's.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub is_press: bool,
 }
 
 /// Where the task of a sub-agent comes from, and where its outcome goes.

@@ -48,6 +48,18 @@ pub struct OutboundPayload {
     pub part: u16,
     /// How many parts the answer has.
     pub parts: u16,
+    /// What can be answered with one press, where the platform has buttons.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub buttons: Vec<Button>,
+}
+
+/// A button under a message. Pressing it is the same as typing its command.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Button {
+    /// What stands on it.
+    pub label: String,
+    /// What it says.
+    pub command: String,
 }
 
 /// How an outgoing text is to be read.
@@ -70,6 +82,12 @@ impl OutboundPayload {
         }
     }
 
+    /// The same with buttons.
+    #[must_use]
+    pub fn with_buttons(self, buttons: Vec<Button>) -> Self {
+        Self { buttons, ..self }
+    }
+
     /// A plain text in one part.
     pub fn plain(text: impl Into<String>) -> Self {
         Self {
@@ -87,6 +105,7 @@ impl Default for OutboundPayload {
             format: TextFormat::Markdown,
             part: 1,
             parts: 1,
+            buttons: Vec::new(),
         }
     }
 }

@@ -168,6 +168,40 @@ impl FakeTelegram {
         })
     }
 
+    /// A person presses a button of a message that was sent; panics when no such button is there.
+    pub fn press(&self, token: &str, from: &Person, message: i64, label: &str) {
+        let sent = self.sent().into_iter();
+        let sent = sent
+            .rev()
+            .find(|sent| sent.message_id == message)
+            .expect("the message was sent");
+        let said = sent.buttons.iter().find(|(on, _)| on == label);
+        let (_, data) = said.unwrap_or_else(|| panic!("no button {label}: {:?}", sent.buttons));
+        self.forge_press(token, from, &sent, data);
+    }
+
+    /// A client presses what nobody put under the message.
+    pub fn forge_press(&self, token: &str, from: &Person, under: &Sent, data: &str) {
+        self.shared.change(|state| {
+            let id = state.next_press();
+            let chat = state.chats[&under.chat].chat.clone();
+            let bot = json!({ "id": under.bot, "is_bot": true, "first_name": "bot" });
+            let mut message = json!({ "message_id": under.message_id, "date": state::now_s(), "from": bot, "chat": chat,
+                "text": under.text });
+            if let Some(thread) = under.thread {
+                message["message_thread_id"] = thread.into();
+                message["is_topic_message"] = true.into();
+            }
+            let query = json!({ "id": id, "from": from.to_user(), "message": message, "chat_instance": "1", "data": data });
+            state.push_update(token, json!({ "callback_query": query }));
+        });
+    }
+
+    /// The presses that wait for their answer.
+    pub fn unanswered_presses(&self) -> usize {
+        self.shared.lock().pressed.len()
+    }
+
     /// Any update; gives its id.
     pub fn push_update(&self, token: &str, update: Value) -> i64 {
         self.shared.change(|state| state.push_update(token, update))

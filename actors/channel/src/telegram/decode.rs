@@ -10,6 +10,7 @@ use openclaw_protocol::message::ReplyContext;
 use serde_json::Value;
 
 use super::api::types;
+use super::api::types::CallbackQuery;
 use super::api::types::Entity;
 use super::api::types::Message;
 use super::api::types::User;
@@ -54,9 +55,9 @@ fn event(update: types::Update, me: &User) -> PlatformEvent {
             ..
         } => other("edit"),
         types::Update {
-            callback_query: Some(_),
+            callback_query: Some(query),
             ..
-        } => other("button"),
+        } => press(query),
         types::Update {
             my_chat_member: Some(_),
             ..
@@ -65,14 +66,62 @@ fn event(update: types::Update, me: &User) -> PlatformEvent {
     }
 }
 
-fn message_event(message: &Message, me: &User) -> PlatformEvent {
-    let Some(body) = Body::of(message) else {
-        return PlatformEvent::Other { kind: "service" };
+/// The button that an update says was pressed, so that it can be answered.
+pub(super) fn pressed(update: &Value) -> Option<&str> {
+    update.get("callback_query")?.get("id")?.as_str()
+}
+
+/// A pressed button is its command, typed by whoever pressed it. Any client can press what nobody put there, so only
+/// answers to questions are taken.
+fn press(query: CallbackQuery) -> PlatformEvent {
+    let other = PlatformEvent::Other { kind: "button" };
+    let (Some(message), Some(command)) = (query.message, query.data) else {
+        return other;
     };
+    let words: Vec<&str> = command.split(' ').collect();
+    let ["/approve", question, decision] = words.as_slice() else {
+        return other;
+    };
+    let (chat, under) = (message.chat.id, message.message_id);
+    PlatformEvent::Message(Box::new(Incoming {
+        // Who presses the same again says the same again.
+        source_id: format!("{chat}:{under}:{}:{question}:{decision}", query.from.id),
+        message_id: under.to_string(),
+        chat: chat_of(&message),
+        sender: Some(person(&query.from)),
+        addressed: true,
+        from_bot: query.from.is_bot,
+        is_press: true,
+        text: command,
+        ..Incoming::default()
+    }))
+}
+
+fn chat_of(message: &Message) -> Chat {
     let kind = match message.chat.kind.as_str() {
         "private" => ChatKind::Direct,
         "channel" => ChatKind::Channel,
         _ => ChatKind::Group,
+    };
+    Chat {
+        kind,
+        id: message.chat.id.to_string(),
+        title: message.chat.title.clone(),
+        thread: thread(message),
+    }
+}
+
+fn person(user: &User) -> Sender {
+    Sender {
+        id: user.id.to_string(),
+        name: Some(user.full_name()).filter(|name| !name.is_empty()),
+        username: user.username.clone(),
+    }
+}
+
+fn message_event(message: &Message, me: &User) -> PlatformEvent {
+    let Some(body) = Body::of(message) else {
+        return PlatformEvent::Other { kind: "service" };
     };
     let address = Address::of(&body, me);
     let replies_to_me = reply_target(message)
@@ -82,12 +131,7 @@ fn message_event(message: &Message, me: &User) -> PlatformEvent {
     PlatformEvent::Message(Box::new(Incoming {
         source_id: format!("{}:{}", message.chat.id, message.message_id),
         message_id: message.message_id.to_string(),
-        chat: Chat {
-            kind,
-            id: message.chat.id.to_string(),
-            title: message.chat.title.clone(),
-            thread: thread(message),
-        },
+        chat: chat_of(message),
         sender: sender(message),
         text: body.text(&address),
         reply_to: reply_target(message).map(|target| reply_context(target, body.quote)),
@@ -99,6 +143,7 @@ fn message_event(message: &Message, me: &User) -> PlatformEvent {
             || (message.sender_chat.is_none()
                 && message.from.as_ref().is_some_and(|from| from.is_bot)),
         outside: outside(message, me),
+        is_press: false,
     }))
 }
 
@@ -139,11 +184,7 @@ fn sender(message: &Message) -> Option<Sender> {
             username: None,
         });
     }
-    message.from.as_ref().map(|from| Sender {
-        id: from.id.to_string(),
-        name: Some(from.full_name()).filter(|name| !name.is_empty()),
-        username: from.username.clone(),
-    })
+    message.from.as_ref().map(person)
 }
 
 /// The message that is answered. In a topic every message formally answers the one that opened it.

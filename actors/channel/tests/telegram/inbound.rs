@@ -4,6 +4,8 @@ use openclaw_channel::access::AllowList;
 use openclaw_channel::access::DmPolicy;
 use openclaw_channel::access::GroupPolicy;
 use openclaw_ledger::NewInbound;
+use openclaw_protocol::Button;
+use openclaw_protocol::OutboundPayload;
 use openclaw_protocol::RunId;
 use openclaw_runtime::TraceContext;
 use openclaw_support::telegram::Group;
@@ -15,6 +17,7 @@ use crate::rig::Rig;
 use crate::rig::SOON;
 use crate::rig::account;
 use crate::rig::ann;
+use crate::rig::route;
 
 #[tokio::test]
 async fn a_listed_person_s_message_is_stored_and_wakes_its_session() {
@@ -249,4 +252,43 @@ async fn a_restart_goes_on_where_the_ledger_says() {
         .await;
     rig.fake.wait_confirmed(TOKEN, SOON).await;
     assert_eq!(rig.inbox().len(), 2);
+}
+
+#[tokio::test]
+async fn a_pressed_button_is_stored_as_its_command_and_answered() {
+    let rig = Rig::start().await;
+    rig.knows(&ann());
+    let button = |label: &str, decision: &str| Button {
+        label: label.to_owned(),
+        command: format!("/approve 1f {decision}"),
+    };
+    let payload = OutboundPayload::plain("May I?").with_buttons(vec![
+        button("Allow once", "allow-once"),
+        button("Deny", "deny"),
+    ]);
+    rig.put(route("home", 7), payload).await;
+    let sent = rig.fake.wait_sent(1, SOON).await.remove(0);
+    for _ in 0..3 {
+        rig.fake.press(TOKEN, &ann(), sent.message_id, "Allow once");
+    }
+    rig.fake.forge_press(TOKEN, &ann(), &sent, "/elevated full");
+    // Whom the gate doesn't let in presses in vain too.
+    let bob = Person::new(8, "Bob");
+    rig.knows(&bob);
+    rig.fake.press(TOKEN, &bob, sent.message_id, "Deny");
+    rig.fake
+        .wait("presses answered", SOON, |fake| {
+            (fake.unanswered_presses() == 0).then_some(())
+        })
+        .await;
+    let rows = rig.inbox();
+    assert_eq!(
+        rows.len(),
+        1,
+        "the same press again is the same row: {rows:?}"
+    );
+    assert_eq!(rows[0].body.text, "/approve 1f allow-once");
+    assert_eq!(rows[0].body.sender.as_ref().unwrap().id, "7");
+    assert!(rows[0].body.is_press);
+    assert_eq!(rows[0].session.as_str(), "agent:main:telegram:direct:7");
 }

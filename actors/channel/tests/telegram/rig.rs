@@ -169,6 +169,23 @@ impl Rig {
         nudge_outbox(&self.directory, &key);
     }
 
+    /// Queues one message.
+    pub async fn put(&self, route: Route, payload: OutboundPayload) {
+        let key = route.account_key();
+        let row = NewOutbound {
+            account: key.clone(),
+            route,
+            idem_key: payload.text.clone(),
+            payload,
+            session: None,
+            turn: None,
+            expires_at_ms: None,
+            notice: false,
+        };
+        self.ledger.enqueue(vec![row]).await.unwrap();
+        nudge_outbox(&self.directory, &key);
+    }
+
     /// Lets a person be known to the server without writing to the bot.
     pub fn knows(&self, person: &Person) {
         self.fake.push(

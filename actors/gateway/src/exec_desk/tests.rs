@@ -151,3 +151,40 @@ async fn what_is_allowed_for_good_stands_in_the_file_beside_what_was_there() {
     assert!(desk.file().await.is_err());
     assert!(desk.allow(&main, vec!["/bin/ls".to_owned()]).await.is_err());
 }
+
+#[tokio::test]
+async fn a_question_has_buttons_for_what_may_be_answered() {
+    let asked = |facts: Value| Request {
+        facts,
+        ..request("c1", Duration::from_millis(1))
+    };
+    for (facts, labels) in [
+        (
+            json!({ "command": "uptime", "canBeListed": true }),
+            vec!["Allow once", "Always allow", "Deny"],
+        ),
+        (
+            json!({ "command": "sh -c x", "canBeListed": false }),
+            vec!["Allow once", "Deny"],
+        ),
+        (
+            json!({ "command": "x".repeat(SHOWN + 1), "canBeListed": true }),
+            vec!["Deny"],
+        ),
+    ] {
+        let (dir, ledger) = (tempfile::tempdir().unwrap(), Ledger::memory());
+        let desk = desk(dir.path(), &ledger, json!({}));
+        desk.ask(asked(facts)).await.unwrap();
+        let row = ledger.outbox(&OutboxFilter::default()).remove(0);
+        let buttons = row.payload.buttons;
+        let on: Vec<&str> = buttons.iter().map(|button| button.label.as_str()).collect();
+        assert_eq!(on, labels);
+        assert!(buttons.last().unwrap().command == "/approve c1 deny");
+        // Platforms take so much and no more, also of the ids that clients give.
+        assert!("/approve 0d4f2a86-6a1e-4bd5-9c8e-2f4b7f3a1c55 allow-always".len() <= 64);
+        let late = desk
+            .resolve("c1", Decision::AllowOnce, "telegram/home:42")
+            .await;
+        assert!(late.unwrap_err().contains("in time it was a no"));
+    }
+}

@@ -149,3 +149,28 @@ async fn an_answer_of_somebody_who_may_not_is_text_like_any_other() {
         .await;
     assert_eq!(house.answer_to("second").await, "nor that");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_button_counts_for_whoever_may_press_it_and_is_no_words_for_the_agent() {
+    let house = house([Script::Tool("waits"), say("done")]).await;
+    house.hear_from(from("42"), "first", "go").await;
+    house
+        .until(|event| matches!(event.what, What::Tool(ToolEvent::Start { .. })).then_some(()))
+        .await;
+    house
+        .press(from("7"), "vain", "/approve 1f allow-always")
+        .await;
+    house
+        .press(from("42"), "second", "/approve 1f allow-once")
+        .await;
+    assert_eq!(house.answer_to("first").await, "done");
+    assert_eq!(house.answer_to("second").await, "Allowed this time.");
+    assert!(house.answer_to("vain").await.contains("owner"));
+    let transcript = house.transcript();
+    assert!(
+        transcript
+            .iter()
+            .any(|line| line == "toolResult: 1f allow-once telegram/home:42"),
+        "{transcript:?}"
+    );
+}

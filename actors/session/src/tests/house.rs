@@ -431,14 +431,26 @@ impl House {
     }
 
     pub(super) async fn hear_as(&self, key: &SessionKey, run: &str, text: &str) {
-        self.take(key, None, run, text).await;
+        self.take(key, None, run, text, false).await;
     }
 
     pub(super) async fn hear_from(&self, sender: Option<Sender>, run: &str, text: &str) {
-        self.take(&key(), sender, run, text).await;
+        self.take(&key(), sender, run, text, false).await;
     }
 
-    async fn take(&self, key: &SessionKey, sender: Option<Sender>, run: &str, text: &str) {
+    /// Stores a button that somebody pressed.
+    pub(super) async fn press(&self, sender: Option<Sender>, run: &str, command: &str) {
+        self.take(&key(), sender, run, command, true).await;
+    }
+
+    async fn take(
+        &self,
+        key: &SessionKey,
+        sender: Option<Sender>,
+        run: &str,
+        text: &str,
+        is_press: bool,
+    ) {
         let row = NewInbound {
             session: key.clone(),
             source: "telegram/home".to_owned(),
@@ -449,6 +461,7 @@ impl House {
                 sender,
                 deliver: true,
                 timestamp_ms: 1_771_147_800_000,
+                is_press,
                 ..Inbound::default()
             },
             reply: Some(route()),

@@ -34,6 +34,7 @@ pub(crate) async fn run(shared: &Arc<Shared>, token: &str, method: &str, params:
         "getme" => shared.change(|state| get_me(state, token)),
         "getupdates" => get_updates(shared, token, &params).await,
         "sendmessage" => shared.change(|state| send_message(state, token, &params)),
+        "answercallbackquery" => shared.change(|state| answer_press(state, &params)),
         "sendchataction" => shared.change(|state| send_chat_action(state, &params)),
         "setwebhook" => shared.change(|state| {
             state.bot(token).webhook = text(&params, "url").unwrap_or_default();
@@ -175,6 +176,7 @@ fn send_message(state: &mut State, token: &str, params: &Value) -> Outcome {
             "reply_parameters",
             "link_preview_options",
             "disable_notification",
+            "reply_markup",
         ],
     )?;
     let raw = text(params, "text")
@@ -201,6 +203,7 @@ fn send_message(state: &mut State, token: &str, params: &Value) -> Outcome {
             options.get("is_disabled") != Some(&Value::Bool(true))
         }
     };
+    let buttons = keyboard(params.get("reply_markup"))?;
     let message_id = state.next_message(chat);
     let bot = state.bot(token);
     let from =
@@ -216,12 +219,58 @@ fn send_message(state: &mut State, token: &str, params: &Value) -> Outcome {
         text: shown.clone(),
         parse_mode,
         has_preview,
+        buttons,
     };
     state.sent.push(sent);
     let chat = state.chats[&chat].chat.clone();
     Ok(
         json!({"message_id": message_id, "date": now_s(), "from": from, "chat": chat, "text": shown}),
     )
+}
+
+/// The buttons of an inline keyboard, which the server reads strictly.
+fn keyboard(markup: Option<&Value>) -> Result<Vec<(String, String)>, Refusal> {
+    let Some(markup) = markup else {
+        return Ok(Vec::new());
+    };
+    let wrong = |why: &str| Refusal::new(400, format!("Bad Request: {why}"));
+    known(markup, &["inline_keyboard"])?;
+    let rows = markup.get("inline_keyboard").and_then(Value::as_array);
+    let rows = rows.ok_or_else(|| wrong("object expected as reply markup"))?;
+    let mut buttons = Vec::new();
+    for row in rows {
+        let row = row.as_array().filter(|row| !row.is_empty());
+        for button in row.ok_or_else(|| wrong("inline keyboard row is not an array"))? {
+            known(button, &["text", "callback_data"])?;
+            let label = text(button, "text").filter(|label| !label.is_empty());
+            let label =
+                label.ok_or_else(|| wrong("text buttons are unallowed in the inline keyboard"))?;
+            let data = text(button, "callback_data").filter(|data| (1..=64).contains(&data.len()));
+            buttons.push((label, data.ok_or_else(|| wrong("BUTTON_DATA_INVALID"))?));
+        }
+    }
+    Ok(buttons)
+}
+
+fn answer_press(state: &mut State, params: &Value) -> Outcome {
+    known(
+        params,
+        &[
+            "callback_query_id",
+            "text",
+            "show_alert",
+            "url",
+            "cache_time",
+        ],
+    )?;
+    let id = text(params, "callback_query_id").unwrap_or_default();
+    match state.pressed.remove(&id) {
+        true => Ok(true.into()),
+        false => Err(Refusal::new(
+            400,
+            "Bad Request: query is too old and response timeout expired or query ID is invalid",
+        )),
+    }
 }
 
 fn send_chat_action(state: &mut State, params: &Value) -> Outcome {

@@ -45,6 +45,8 @@ pub struct Sent {
     pub text: String,
     pub parse_mode: Option<String>,
     pub has_preview: bool,
+    /// The buttons under it: what stands on each, and what it says.
+    pub buttons: Vec<(String, String)>,
 }
 
 /// A call.
@@ -78,6 +80,9 @@ pub(crate) struct State {
     pub faults: Vec<Fault>,
     pub sent: Vec<Sent>,
     pub calls: Vec<Call>,
+    /// Buttons that were pressed and not answered.
+    pub pressed: BTreeSet<String>,
+    next_press: u64,
     next_message: i64,
 }
 
@@ -183,6 +188,14 @@ impl State {
             .messages
             .insert(self.next_message);
         self.next_message
+    }
+
+    /// Names a press of a button, which waits for its answer.
+    pub(crate) fn next_press(&mut self) -> String {
+        self.next_press += 1;
+        let id = format!("press-{}", self.next_press);
+        self.pressed.insert(id.clone());
+        id
     }
 
     pub(crate) fn push_update(&mut self, token: &str, mut update: Value) -> i64 {

@@ -38,8 +38,17 @@ pub(crate) struct Update {
     pub channel_post: Option<Message>,
     pub edited_message: Option<Value>,
     pub edited_channel_post: Option<Value>,
-    pub callback_query: Option<Value>,
+    pub callback_query: Option<CallbackQuery>,
     pub my_chat_member: Option<Value>,
+}
+
+/// A button that somebody pressed.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct CallbackQuery {
+    pub from: User,
+    /// The message it stands under; none of an inline message, and little of an old one.
+    pub message: Option<Message>,
+    pub data: Option<String>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -131,7 +140,7 @@ pub(crate) struct GetUpdates {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub offset: Option<i64>,
     pub timeout: u64,
-    pub allowed_updates: [&'static str; 2],
+    pub allowed_updates: [&'static str; 3],
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -146,6 +155,24 @@ pub(crate) struct SendMessage {
     pub reply_parameters: Option<ReplyParameters>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub link_preview_options: Option<LinkPreviewOptions>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reply_markup: Option<InlineKeyboardMarkup>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct InlineKeyboardMarkup {
+    pub inline_keyboard: Vec<Vec<InlineKeyboardButton>>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct InlineKeyboardButton {
+    pub text: String,
+    pub callback_data: String,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct AnswerCallbackQuery {
+    pub callback_query_id: String,
 }
 
 #[derive(Debug, Clone, Serialize)]

@@ -150,7 +150,7 @@ fn every_other_kind_is_named_and_not_a_message() {
         "edit"
     );
     assert_eq!(
-        kind(json!({"update_id": 1, "callback_query": {"data": "x"}})),
+        kind(json!({"update_id": 1, "callback_query": {"id": "1", "from": ann(), "data": "x"}})),
         "button"
     );
     assert_eq!(
@@ -199,4 +199,38 @@ fn what_is_forwarded_or_quoted_of_others_is_not_the_sender_s_word() {
     ] {
         assert!(said(other.clone()).is_some(), "{other}");
     }
+}
+
+#[test]
+fn a_button_is_its_command_and_nothing_else_is_taken() {
+    let press = |data: &str| {
+        json!({ "update_id": 5, "callback_query": { "id": "1", "from": ann(), "chat_instance": "x", "data": data,
+            "message": { "message_id": 9, "date": 0, "chat": group(), "message_thread_id": 4, "is_topic_message": true } } })
+    };
+    let taken = decode(press("/approve 1f deny"), &me()).unwrap().1;
+    let PlatformEvent::Message(taken) = taken else {
+        panic!("{taken:?}");
+    };
+    assert_eq!(taken.text, "/approve 1f deny");
+    assert_eq!(taken.sender.as_ref().unwrap().id, "7");
+    assert_eq!(
+        (taken.chat.id.as_str(), taken.chat.thread.as_deref()),
+        ("-100", Some("4"))
+    );
+    assert!(taken.is_press && taken.addressed && !taken.from_bot);
+    assert_eq!(taken.source_id, "-100:9:7:1f:deny");
+    for data in [
+        "/new",
+        "/approve",
+        "/approve 1f allow-once x",
+        "/approve 1f  x y",
+        "hello",
+        "",
+        "/elevated full",
+    ] {
+        assert_eq!(kind(press(data)), "button", "{data}");
+    }
+    let mut inline = press("/approve 1f deny");
+    inline["callback_query"]["message"] = Value::Null;
+    assert_eq!(kind(inline), "button");
 }
