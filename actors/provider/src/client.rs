@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use futures_util::StreamExt;
+use futures_util::stream;
 use openclaw_protocol::ModelRef;
 use reqwest::header::AUTHORIZATION;
 use reqwest::header::HeaderMap;
@@ -23,10 +25,11 @@ use crate::model::ModelRequest;
 use crate::model::ModelStream;
 use crate::ollama;
 use crate::openai;
+use crate::picture;
 use crate::responses;
 
 /// A model and where it is reached.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Target {
     pub(crate) endpoint: Arc<Endpoint>,
     pub(crate) info: Arc<ModelInfo>,
@@ -67,6 +70,18 @@ impl Model for Target {
     }
 
     fn stream(&self, request: ModelRequest) -> ModelStream {
+        let pictures = self.info.pictures();
+        if !picture::is_due(&request, &pictures) {
+            return self.begin(request);
+        }
+        let target = self.clone();
+        let begun = async move { target.begin(picture::fitted(request, &pictures).await) };
+        Box::pin(stream::once(begun).flatten())
+    }
+}
+
+impl Target {
+    fn begin(&self, request: ModelRequest) -> ModelStream {
         let name = &self.endpoint.provider;
         match self.info.wire {
             Wire::OpenaiCompletions => {

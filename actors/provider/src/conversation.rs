@@ -179,7 +179,7 @@ pub fn turns<'a, M: Borrow<Message>>(messages: &'a [M], rules: &Rules<'_>) -> Ve
     if matches!(turns.last(), Some(Turn::Assistant(_)) | None) {
         turns.push(Turn::User(vec![Part::Text(GO_ON)]));
     }
-    picture::bound(&mut turns, rules.pictures.count);
+    picture::bound(&mut turns, &rules.pictures);
     turns
 }
 

@@ -9,6 +9,7 @@ use openclaw_protocol::config::models::ModelCost;
 
 use crate::access::Access;
 use crate::account::Account;
+use crate::conversation::Pictures;
 use crate::cooldown::Rests;
 use crate::deadline::Deadlines;
 
@@ -204,6 +205,11 @@ impl Endpoint {
 }
 
 impl ModelInfo {
+    /// Which pictures it is shown.
+    pub(crate) fn pictures(&self) -> Pictures {
+        Pictures::of(self.wire).seen_by(self.images)
+    }
+
     /// Fills in the sum of the tokens and what they cost.
     pub fn price(&self, usage: &mut Usage) {
         const MILLION: f64 = 1_000_000.0;

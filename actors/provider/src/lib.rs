@@ -54,6 +54,7 @@ mod call;
 mod client;
 mod framing;
 mod minilm;
+mod picture;
 
 pub use access::Access;
 pub use account::Account;

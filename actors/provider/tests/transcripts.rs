@@ -13,10 +13,16 @@ use openclaw_provider::ModelRequest;
 use openclaw_provider::endpoint::ModelInfo;
 use openclaw_provider::endpoint::Quirks;
 use openclaw_provider::endpoint::Wire;
+use openclaw_support::model::FakeModel;
 use openclaw_support::model::check;
 use proptest::prelude::*;
 use serde_json::Value;
 use serde_json::json;
+
+use crate::wire::WIRES;
+use crate::wire::call;
+use crate::wire::endpoint;
+use crate::wire::request;
 
 fn text() -> impl Strategy<Value = String> {
     prop_oneof![
@@ -181,5 +187,41 @@ proptest! {
                 prop_assert_eq!(check(&body), Ok(()), "{}: {:#}", wire.as_str(), body);
             }
         }
+    }
+}
+
+#[tokio::test]
+async fn a_picture_that_is_too_wide_goes_out_smaller_and_the_same_each_time() {
+    use std::io::Write;
+    let mut packed = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
+    packed.write_all(&vec![0; 4001 * 8]).unwrap();
+    let packed = packed.finish().unwrap();
+    let mut png = b"\x89PNG\r\n\x1a\n".to_vec();
+    let header = [0, 0, 0x0f, 0xa0, 0, 0, 0, 8, 8, 0, 0, 0, 0];
+    for (kind, data) in [(b"IHDR", &header[..]), (b"IDAT", &packed[..])] {
+        png.extend(u32::try_from(data.len()).unwrap().to_be_bytes());
+        png.extend_from_slice(kind);
+        png.extend_from_slice(data);
+        png.extend([0; 4]);
+    }
+    let png = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, png);
+    let transcript = json!([{ "role": "user", "content": [
+        { "type": "text", "text": "what is this?" },
+        { "type": "image", "data": png, "mimeType": "image/png" } ] }]);
+    for wire in WIRES {
+        let fake = FakeModel::start().await;
+        let mut bodies = Vec::new();
+        for _ in 0..2 {
+            let request = request(serde_json::from_value(transcript.clone()).unwrap());
+            let events = call(endpoint(wire, &fake.base_url()), request).await;
+            assert!(events.last().unwrap().is_ok(), "{:?}", fake.refusals());
+            bodies.push(fake.requests().pop().unwrap().body.to_string());
+        }
+        assert_eq!(bodies[0], bodies[1], "{wire:?}");
+        // How JPEG begins, and how it does not.
+        assert!(
+            bodies[0].contains("/9j/") && !bodies[0].contains("iVBOR"),
+            "{wire:?}"
+        );
     }
 }

@@ -7,7 +7,6 @@ use crate::body::Body;
 use crate::conversation::IdRule;
 use crate::conversation::Origin;
 use crate::conversation::Part;
-use crate::conversation::Pictures;
 use crate::conversation::Rules;
 use crate::conversation::Said;
 use crate::conversation::Turn;
@@ -36,7 +35,7 @@ pub fn body(request: &ModelRequest, info: &ModelInfo) -> String {
         model: &info.reference,
     };
     let rules = Rules {
-        pictures: Pictures::ANTHROPIC.seen_by(info.images),
+        pictures: info.pictures(),
         ids: IdRule::Plain,
         // Signed reasoning is given back only while the model reasons.
         signed: budget.map(|_| origin),

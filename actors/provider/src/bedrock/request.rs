@@ -10,7 +10,6 @@ use crate::conversation::Answer;
 use crate::conversation::IdRule;
 use crate::conversation::Origin;
 use crate::conversation::Part;
-use crate::conversation::Pictures;
 use crate::conversation::Rules;
 use crate::conversation::Said;
 use crate::conversation::Turn;
@@ -38,7 +37,7 @@ pub fn body(request: &ModelRequest, info: &ModelInfo) -> String {
         model: &info.reference,
     };
     let rules = Rules {
-        pictures: Pictures::BEDROCK.seen_by(info.images),
+        pictures: info.pictures(),
         ids: IdRule::Plain,
         signed: budget.map(|_| origin),
     };

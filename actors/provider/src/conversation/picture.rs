@@ -2,6 +2,7 @@
 
 use super::Part;
 use super::Turn;
+use crate::endpoint::Wire;
 
 /// Stands for a picture where the model sees none.
 const BLIND: &str = "[A picture was sent here. This model reads text only.]";
@@ -12,6 +13,8 @@ const TOO_LARGE: &str = "[A picture was sent here. It is too large for this mode
 /// Stands for a picture of long ago.
 const LEFT_OUT: &str = "[A picture was sent here. It is left out: there are newer ones.]";
 
+const MIB: usize = 1024 * 1024;
+
 /// What a provider takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pictures {
@@ -19,29 +22,59 @@ pub struct Pictures {
     pub count: usize,
     /// How long one may be, in letters of base64.
     pub length: usize,
+    /// How long all of them may be together.
+    pub all: usize,
+    /// How many pixels its longer side may have.
+    pub side: u32,
+    /// How many it gets where it has more.
+    pub made: u32,
     /// Whether the model sees at all.
     pub seen: bool,
 }
 
 impl Pictures {
-    /// A provider whose bounds are those of the whole request.
+    /// A provider whose bounds are those of the whole request. More than 2048 pixels are made fewer by OpenAI itself.
     pub const MANY: Self = Self {
         count: 100,
-        length: 20 * 1024 * 1024,
+        length: 20 * MIB,
+        all: 40 * MIB,
+        side: 2048,
+        made: 2048,
         seen: true,
     };
-    /// Anthropic's: 5 MB each.
+    /// Google's: 20 MB for all of a request, and no more than 3072 pixels are looked at.
+    pub const GOOGLE: Self = Self {
+        count: 100,
+        length: 7 * MIB,
+        all: 15 * MIB,
+        side: 3072,
+        made: 3072,
+        seen: true,
+    };
+    /// Anthropic's: 5 MB each, 2000 pixels where there are many; what is above 1568 is made smaller there.
     pub const ANTHROPIC: Self = Self {
         count: 100,
-        length: 5 * 1024 * 1024,
+        length: 5 * MIB,
+        all: 24 * MIB,
+        side: 2000,
+        made: 1568,
         seen: true,
     };
     /// Bedrock's: twenty, 3.75 MB each before base64.
     pub const BEDROCK: Self = Self {
         count: 20,
-        length: 5 * 1024 * 1024,
-        seen: true,
+        ..Self::ANTHROPIC
     };
+
+    /// What a wire takes.
+    pub(crate) const fn of(wire: Wire) -> Self {
+        match wire {
+            Wire::AnthropicMessages => Self::ANTHROPIC,
+            Wire::BedrockConverseStream => Self::BEDROCK,
+            Wire::GoogleGenerativeAi => Self::GOOGLE,
+            _ => Self::MANY,
+        }
+    }
 
     /// The same for a model that may be blind.
     #[must_use]
@@ -65,8 +98,8 @@ impl Pictures {
 }
 
 /// Keeps the newest pictures and puts words in place of the others.
-pub(super) fn bound(turns: &mut [Turn<'_>], count: usize) {
-    let mut left = count;
+pub(super) fn bound(turns: &mut [Turn<'_>], pictures: &Pictures) {
+    let (mut left, mut room) = (pictures.count, pictures.all);
     for turn in turns.iter_mut().rev() {
         let lists: Vec<&mut Vec<Part<'_>>> = match turn {
             Turn::User(parts) => vec![parts],
@@ -78,10 +111,14 @@ pub(super) fn bound(turns: &mut [Turn<'_>], count: usize) {
             .rev()
             .flat_map(|list| list.iter_mut().rev())
         {
-            if matches!(part, Part::Image { .. }) {
-                match left.checked_sub(1) {
-                    Some(rest) => left = rest,
-                    None => *part = Part::Text(LEFT_OUT),
+            if let Part::Image { data, .. } = part {
+                match (left.checked_sub(1), room.checked_sub(data.len())) {
+                    (Some(fewer), Some(less)) => (left, room) = (fewer, less),
+                    // No older one after this: which ones are there would change with each that comes.
+                    _ => {
+                        left = 0;
+                        *part = Part::Text(LEFT_OUT);
+                    }
                 }
             }
         }

@@ -151,3 +151,33 @@ fn the_same_conversation_gets_the_same_ids() {
     assert_eq!(id(), id());
     assert_eq!(id().len(), 9);
 }
+
+#[test]
+fn pictures_that_are_too_many_or_too_much_together_are_left_out_from_the_oldest() {
+    let shown = |length: usize| {
+        json!({ "role": "user", "content": [
+            { "type": "image", "data": "A".repeat(length), "mimeType": "image/png" }] })
+    };
+    let list = messages(json!([shown(40), shown(10), shown(60), shown(20)]));
+    let left = |count, all| -> String {
+        let pictures = Pictures {
+            count,
+            all,
+            ..Pictures::MANY
+        };
+        let rules = Rules { pictures, ..RULES };
+        let Turn::User(parts) = turns(&list, &rules).remove(0) else {
+            panic!("nobody speaks");
+        };
+        let letter = |part: &Part<'_>| match part {
+            Part::Image { .. } => 'p',
+            Part::Text(_) => 't',
+        };
+        parts.iter().map(letter).collect()
+    };
+    assert_eq!(left(9, 130), "pppp");
+    assert_eq!(left(2, 130), "ttpp");
+    // The third is too much; the second would fit, and would go again with the next that comes.
+    assert_eq!(left(9, 79), "tttp");
+    assert_eq!(left(9, 90), "tppp");
+}

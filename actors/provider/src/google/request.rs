@@ -10,7 +10,6 @@ use crate::conversation::Answer;
 use crate::conversation::IdRule;
 use crate::conversation::Origin;
 use crate::conversation::Part;
-use crate::conversation::Pictures;
 use crate::conversation::Rules;
 use crate::conversation::Said;
 use crate::conversation::Turn;
@@ -27,7 +26,7 @@ const NOT_SIGNED: &str = "skip_thought_signature_validator";
 /// Builds the body.
 pub fn body(request: &ModelRequest, info: &ModelInfo) -> String {
     let rules = Rules {
-        pictures: Pictures::MANY.seen_by(info.images),
+        pictures: info.pictures(),
         ids: IdRule::Plain,
         signed: Some(Origin {
             api: Wire::GoogleGenerativeAi.as_str(),

@@ -9,7 +9,6 @@ use crate::body::Body;
 use crate::conversation::Answer;
 use crate::conversation::IdRule;
 use crate::conversation::Part;
-use crate::conversation::Pictures;
 use crate::conversation::Rules;
 use crate::conversation::Said;
 use crate::conversation::Turn;
@@ -22,7 +21,7 @@ use crate::thinking::Level;
 /// Builds the body.
 pub fn body(request: &ModelRequest, info: &ModelInfo) -> String {
     let rules = Rules {
-        pictures: Pictures::MANY.seen_by(info.images),
+        pictures: info.pictures(),
         ids: IdRule::Plain,
         signed: None,
     };

@@ -10,7 +10,6 @@ use crate::body::Body;
 use crate::conversation::Answer;
 use crate::conversation::IdRule;
 use crate::conversation::Part;
-use crate::conversation::Pictures;
 use crate::conversation::Rules;
 use crate::conversation::Said;
 use crate::conversation::Turn;
@@ -25,7 +24,7 @@ use crate::thinking::Level;
 pub fn body(request: &ModelRequest, info: &ModelInfo) -> String {
     let quirks = info.quirks;
     let rules = Rules {
-        pictures: Pictures::MANY.seen_by(info.images),
+        pictures: info.pictures(),
         ids: match quirks.nine_character_ids {
             true => IdRule::Nine,
             false => IdRule::Plain,

@@ -9,7 +9,6 @@ use crate::conversation::Answer;
 use crate::conversation::IdRule;
 use crate::conversation::Origin;
 use crate::conversation::Part;
-use crate::conversation::Pictures;
 use crate::conversation::Rules;
 use crate::conversation::Said;
 use crate::conversation::Turn;
@@ -26,7 +25,7 @@ const LEAST: u64 = 16;
 pub fn body(request: &ModelRequest, info: &ModelInfo) -> String {
     let is_codex = info.wire == Wire::OpenaiCodexResponses;
     let rules = Rules {
-        pictures: Pictures::MANY.seen_by(info.images),
+        pictures: info.pictures(),
         ids: IdRule::Plain,
         signed: info.reasoning.then_some(Origin {
             api: info.wire.as_str(),

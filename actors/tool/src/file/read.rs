@@ -6,6 +6,8 @@ use std::io::BufReader;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use openclaw_compute::picture::Fit;
+use openclaw_compute::picture::Size;
 use openclaw_protocol::Content;
 use openclaw_protocol::ToolSpec;
 use serde_json::json;
@@ -24,8 +26,13 @@ use crate::arguments::Arguments;
 const LINES: usize = 2000;
 /// The lines after the ones that are shown are only counted, up to so many bytes.
 const COUNTED: u64 = 256 * 1024 * 1024;
-/// A picture larger than this is refused by providers.
+/// A picture larger than this, or with a longer side, is made smaller: providers would refuse it.
 const PICTURE: u64 = 3_750_000;
+const SIDE: u32 = 2000;
+/// How many pixels its longer side gets then; of more, providers make fewer themselves.
+const MADE: u32 = 1568;
+/// A picture file larger than this is not read at all.
+const LOADED: u64 = 32_000_000;
 
 pub(super) fn spec() -> ToolSpec {
     arguments::spec(
@@ -53,19 +60,7 @@ pub(super) fn run(
     let head = file.fill_buf().map_err(told)?;
     if let Some(mime_type) = picture(head) {
         drop(file);
-        return Ok(ToolOutcome {
-            content: vec![
-                Content::text(format!("{asked} ({mime_type})")),
-                Content::Image {
-                    data: STANDARD.encode(place.read(PICTURE)?),
-                    mime_type: mime_type.to_owned(),
-                    extra: Default::default(),
-                },
-            ],
-            is_error: false,
-            outside: None,
-            held: None,
-        });
+        return shown(asked, mime_type, place.read(LOADED)?, stop);
     }
     if head.contains(&0) {
         return Err(FileError::NotText(asked.to_owned()).into());
@@ -80,6 +75,54 @@ pub(super) fn run(
             window.lines
         ))),
     }
+}
+
+/// A picture as the model sees it, made smaller where it has to be.
+fn shown(
+    asked: &str,
+    mime_type: &str,
+    bytes: Vec<u8>,
+    stop: &Stop,
+) -> Result<ToolOutcome, ToolOutcome> {
+    let size = openclaw_compute::picture::size(&bytes);
+    let is_too_long = bytes.len() as u64 > PICTURE;
+    let mut words = format!("{asked} ({mime_type})");
+    let (mut mime_type, mut bytes) = (mime_type, bytes);
+    if is_too_long || size.is_some_and(|size| size.longest() > SIDE) {
+        let fit = Fit {
+            bytes: usize::try_from(PICTURE).unwrap_or(usize::MAX),
+            side: MADE,
+        };
+        match openclaw_compute::picture::smaller(&bytes, fit, &|| !stop.is_set()) {
+            Ok(made) => {
+                if let Some(Size { width, height }) = size {
+                    words = format!("{words}, shown smaller than its {width} x {height} pixels");
+                }
+                (mime_type, bytes) = ("image/jpeg", made);
+            }
+            Err(error) if is_too_long => {
+                let size = bytes.len();
+                return Err(ToolOutcome::error(format!(
+                    "{asked} has {size} bytes, more than the {PICTURE} of a picture that can be shown, and can't be made smaller: {error}"
+                )));
+            }
+            // Wide, and small enough as a file: the provider may know what to do with it.
+            Err(_) => {}
+        }
+    }
+    Ok(ToolOutcome {
+        content: vec![
+            Content::text(words),
+            Content::Image {
+                data: STANDARD.encode(bytes),
+                mime_type: mime_type.to_owned(),
+                extra: Default::default(),
+            },
+        ],
+        is_error: false,
+        outside: None,
+        held: None,
+    })
 }
 
 /// What kind of picture begins like this.

@@ -135,6 +135,41 @@ async fn a_file_is_written_read_and_edited_under_every_name_that_models_use() {
 }
 
 #[tokio::test]
+async fn a_picture_that_is_too_wide_is_shown_smaller() {
+    use std::io::Write;
+    let house = house(true);
+    let mut packed = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
+    packed.write_all(&vec![0; 4001 * 30]).unwrap();
+    let packed = packed.finish().unwrap();
+    let mut png = b"\x89PNG\r\n\x1a\n".to_vec();
+    let header = [0, 0, 0x0f, 0xa0, 0, 0, 0, 30, 8, 0, 0, 0, 0];
+    for (kind, data) in [(b"IHDR", &header[..]), (b"IDAT", &packed[..])] {
+        png.extend(u32::try_from(data.len()).unwrap().to_be_bytes());
+        png.extend_from_slice(kind);
+        png.extend_from_slice(data);
+        png.extend([0; 4]);
+    }
+    fs::write(house.workspace.join("wide.png"), png).unwrap();
+    let outcome = house.outcome("read", json!({ "path": "wide.png" })).await;
+    let [
+        Content::Text { text, .. },
+        Content::Image {
+            mime_type, data, ..
+        },
+    ] = outcome.content.as_slice()
+    else {
+        panic!("{outcome:?}");
+    };
+    assert!(text.contains("smaller than its 4000 x 30 pixels"), "{text}");
+    assert_eq!(mime_type, "image/jpeg");
+    use base64::Engine;
+    let made = base64::engine::general_purpose::STANDARD
+        .decode(data)
+        .unwrap();
+    assert_eq!(openclaw_compute::picture::size(&made).unwrap().width, 1568);
+}
+
+#[tokio::test]
 async fn a_picture_is_shown_and_other_bytes_are_refused() {
     let house = house(true);
     let png = [
