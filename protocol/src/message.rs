@@ -6,6 +6,7 @@
 
 mod inbound;
 mod outbound;
+mod read;
 mod transcript;
 
 use serde::Deserialize;

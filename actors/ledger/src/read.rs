@@ -248,45 +248,30 @@ impl Ledger {
     #[must_use]
     pub fn transcript(&self, session_id: &str, from: u64) -> Vec<(u64, Value)> {
         let mut lines = Vec::new();
-        self.each_transcript_line(session_id, from, |n, line| lines.push((n, line)));
+        self.transcript_from(session_id, from, |n, line| {
+            match codec::parse(TableId::Transcript, line) {
+                Ok(line) => lines.push((n, line)),
+                Err(error) => skipped(TableId::Transcript, Some(n), Some(error)),
+            }
+        });
         lines
     }
 
-    /// Shows the lines of a transcript from number `from` on, one by one: a whole one as JSON values takes much memory.
-    pub fn each_transcript_line(
-        &self,
-        session_id: &str,
-        from: u64,
-        mut show: impl FnMut(u64, Value),
-    ) {
+    /// Shows the lines of a transcript in their order, each with its number, as they are stored: the JSON, not read. As values a
+    /// whole one would take much memory.
+    pub fn each_transcript_text(&self, session_id: &str, show: impl FnMut(u64, &[u8])) {
+        self.transcript_from(session_id, 0, show);
+    }
+
+    fn transcript_from(&self, session_id: &str, from: u64, mut show: impl FnMut(u64, &[u8])) {
         let from = key::numbered(session_id, from);
         let until = key::end(&key::prefix(session_id));
         self.read(|view| {
             view.scan(TableId::Transcript, &from, &until, &mut |row_key, value| {
-                let n = key::last_number(row_key).unwrap_or_default();
-                let line = codec::unseal(TableId::Transcript, value)
-                    .and_then(|line| codec::parse(TableId::Transcript, line));
-                match line {
-                    Ok(line) => show(n, line),
-                    Err(error) => skipped(TableId::Transcript, Some(n), Some(error)),
-                }
-                true
-            })
-        });
-    }
-
-    /// Shows the lines of a transcript in their order, as they are stored: the JSON, not read.
-    pub fn each_transcript_text(&self, session_id: &str, mut show: impl FnMut(&[u8])) {
-        let from = key::numbered(session_id, 0);
-        let until = key::end(&key::prefix(session_id));
-        self.read(|view| {
-            view.scan(TableId::Transcript, &from, &until, &mut |row_key, value| {
+                let n = key::last_number(row_key);
                 match codec::unseal(TableId::Transcript, value) {
-                    Ok(line) => show(line),
-                    Err(error) => {
-                        let n = key::last_number(row_key);
-                        skipped(TableId::Transcript, n, Some(error));
-                    }
+                    Ok(line) => show(n.unwrap_or_default(), line),
+                    Err(error) => skipped(TableId::Transcript, n, Some(error)),
                 }
                 true
             })

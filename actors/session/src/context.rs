@@ -27,6 +27,7 @@ mod line;
 pub(crate) mod prune;
 pub(crate) mod room;
 pub(crate) mod size;
+pub(crate) mod stored;
 
 #[cfg(test)]
 mod tests;

@@ -212,9 +212,15 @@ pub(crate) fn entry_of(ledger: &Ledger, key: &SessionKey) -> Option<Entry> {
 
 fn read(ledger: &Ledger, session_id: &str) -> context::Context {
     let (mut last, mut lines) = (0, Vec::new());
-    ledger.each_transcript_line(session_id, 0, |n, line| {
+    ledger.each_transcript_text(session_id, |n, line| {
         last = n;
-        lines.push(Line::read(&line));
+        let line = std::str::from_utf8(line).map_err(serde::de::Error::custom);
+        match line.and_then(Line::of_text) {
+            Ok(line) => lines.push(line),
+            Err(error) => {
+                tracing::warn!(session_id, n, %error, "a line can't be read; it is left out");
+            }
+        }
     });
     let mut context = context::of_lines(lines);
     context.rows = last; // numbers, not a count: a line that could not be read keeps its place

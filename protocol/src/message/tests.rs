@@ -62,3 +62,56 @@ fn an_inbound_row_from_an_older_version_still_reads() {
     assert_eq!(inbound.chat.kind, ChatKind::Direct);
     assert!(!inbound.deliver);
 }
+
+/// Messages as they come, and as they shouldn't.
+const MESSAGES: [&str; 24] = [
+    r#"{"role":"user","content":"hi","timestamp":5}"#,
+    r#"{"content":"hi","role":"user"}"#,
+    r#"{"role":"user","content":null}"#,
+    r#"{"role":"user","content":7}"#,
+    r#"{"role":"user","content":[{"text":"a","type":"text"}]}"#,
+    r#"{"role":"user","content":[{"type":"text","text":"a\u00e9\n","textSignature":"s"},{"type":"image","data":"AA","mimeType":"image/png"}],"provenance":{"a":[1,2.5,null]}}"#,
+    r#"{"role":"user","content":[{"type":"text"}]}"#,
+    r#"{"role":"user","content":[{"type":"video","url":"x"}],"timestamp":1}"#,
+    r#"{"role":"user","content":["bare"]}"#,
+    r#"{"role":"user","timestamp":"late"}"#,
+    r#"{"role":"user","timestamp":1.5}"#,
+    r#"{"role":"user","content":"a","content":"b"}"#,
+    r#"{"role":"user","role":"assistant","content":"a"}"#,
+    r#"{"role":"user","content":"a","\u0074imestamp":9}"#,
+    r#"{"role":"assistant","content":[{"type":"thinking","thinking":"hm","thinkingSignature":"x"},{"type":"toolCall","id":"1","name":"exec","arguments":{"command":"ls"}}],"api":"a","provider":"p","model":"m","usage":{"input":1,"output":2,"cacheRead":0,"cacheWrite":0,"totalTokens":3,"cost":{"input":0.1,"total":1}},"stopReason":"toolUse","timestamp":2}"#,
+    r#"{"role":"assistant","content":[{"type":"toolCall","id":"1","name":"exec"}],"stopReason":"refusal","errorMessage":null,"api":"a"}"#,
+    r#"{"role":"assistant","usage":{"input":-1}}"#,
+    r#"{"role":"assistant","usage":null,"errorMessage":"no"}"#,
+    r#"{"role":"assistant","api":7}"#,
+    r#"{"role":"toolResult","toolCallId":"1","toolName":"exec","content":[],"details":{"code":0},"isError":true,"timestamp":3}"#,
+    r#"{"role":"toolResult","content":"lost"}"#,
+    r#"{"role":"toolResult","toolCallId":"1","details":null,"later":1}"#,
+    r#"{"role":"bashExecution","command":"ls"}"#,
+    r#"["no","message"]"#,
+];
+
+#[test]
+fn a_message_read_in_one_pass_is_the_one_that_serde_reads() {
+    for json in MESSAGES {
+        let derived: Message = serde_json::from_str(json).unwrap();
+        assert_eq!(Message::from_json(json).unwrap(), derived, "{json}");
+    }
+    assert!(Message::from_json("{\"role\":\"user\",").is_err());
+}
+
+proptest::proptest! {
+    #[test]
+    fn whatever_is_changed_in_a_message_both_ways_of_reading_agree(
+        of in 0..MESSAGES.len(), at in 0..400_usize, by in proptest::sample::select(vec!["", ",", "\"", "null", "0", "{}", "role", "\"type\":\"text\","]), cut in 0..3_usize,
+    ) {
+        let mut json = MESSAGES[of].to_owned();
+        let at = at % json.len();
+        json.replace_range(at..(at + cut).min(json.len()), by);
+        let derived = serde_json::from_str::<Message>(&json);
+        match Message::from_json(&json) {
+            Ok(read) => proptest::prop_assert_eq!(read, derived.unwrap()),
+            Err(_) => proptest::prop_assert!(derived.is_err()),
+        }
+    }
+}

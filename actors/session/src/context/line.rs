@@ -2,10 +2,14 @@
 //!
 //! Lines are read one by one: as JSON values all at once they would take several times the memory of what comes of them.
 
+use std::borrow::Cow;
+
 use openclaw_protocol::Message;
 use openclaw_protocol::ModelRef;
 use serde::Deserialize;
 use serde_json::Value;
+
+use super::stored::Stored;
 
 /// One line.
 #[derive(Debug)]
@@ -37,6 +41,27 @@ pub(super) enum Kind {
 }
 
 impl Line {
+    /// Reads a line as it is stored.
+    ///
+    /// # Errors
+    /// When it isn't JSON.
+    pub(crate) fn of_text(line: &str) -> serde_json::Result<Self> {
+        let stored = Stored::read(line)?;
+        let (Some("message"), Some(said)) = (stored.kind.as_deref(), stored.message) else {
+            return Ok(Self::read(&serde_json::from_str(line)?));
+        };
+        let message = Message::from_json(said.get())?;
+        let is_answer = message.role() == "assistant";
+        Ok(Self {
+            id: stored.id.map(Cow::into_owned),
+            parent: stored.parent.map(Cow::into_owned),
+            kind: Kind::Message {
+                message: for_models(message).map(Box::new),
+                is_answer,
+            },
+        })
+    }
+
     /// Reads a line; what is missing or odd in it is left out.
     pub(crate) fn read(line: &Value) -> Self {
         let said = |message: Option<Message>| Kind::Message {
@@ -54,7 +79,11 @@ impl Line {
                     .and_then(|details| owned(details, "outside")),
             },
             Some("message") => Kind::Message {
-                message: line.get("message").and_then(message).map(Box::new),
+                message: line
+                    .get("message")
+                    .and_then(|said| Message::deserialize(said).ok())
+                    .and_then(for_models)
+                    .map(Box::new),
                 is_answer: line.pointer("/message/role").and_then(Value::as_str)
                     == Some("assistant"),
             },
@@ -80,8 +109,8 @@ impl Line {
     }
 }
 
-fn message(value: &Value) -> Option<Message> {
-    let mut message = Message::deserialize(value).ok()?;
+/// A message as models get it; none if they can't be shown it.
+fn for_models(mut message: Message) -> Option<Message> {
     if let Message::ToolResult(result) = &mut message {
         result.details = None; // facts for people, never for the model
     }

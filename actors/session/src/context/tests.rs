@@ -359,3 +359,42 @@ mod pruning {
         assert_eq!(prune(&messages, &settings, 10_000), cleared);
     }
 }
+
+#[test]
+fn a_line_read_as_text_is_the_one_read_as_a_value() {
+    let lines = [
+        json!({"type": "session", "version": 3, "id": "s"}),
+        json!({"type": "model_change", "id": "a", "parentId": null, "provider": "p", "modelId": "m"}),
+        line("b", Some("a"), user("one \"quoted\" é \n")),
+        line("c", Some("b"), json!({"role": "assistant", "content": []})),
+        line(
+            "d",
+            Some("c"),
+            json!({"role": "toolResult", "toolCallId": "1", "details": {"code": 0}}),
+        ),
+        line(
+            "e\\",
+            Some("d"),
+            json!({"role": "bashExecution", "command": "ls"}),
+        ),
+        line("f", None, json!({"content": "the role is missing"})),
+        line("g", None, Value::Null),
+        json!({"type": "message", "id": 7, "parentId": ["a"], "message": user("odd names")}),
+        json!({"type": "message", "id": "h"}),
+        json!({"type": "compaction", "id": "i", "summary": "so far", "firstKeptEntryId": "b", "details": {"outside": "web_fetch"}}),
+        json!({"type": "custom_message", "id": "j", "content": "said"}),
+        json!({"type": "branch_summary", "id": "k", "summary": "elsewhere"}),
+        json!({"type": ["odd"], "id": "l"}),
+        json!(["no", "line"]),
+        json!(null),
+    ];
+    for line in lines {
+        let of_text = Line::of_text(&line.to_string()).unwrap();
+        assert_eq!(
+            format!("{of_text:?}"),
+            format!("{:?}", Line::read(&line)),
+            "{line}"
+        );
+    }
+    assert!(Line::of_text("{\"type\":").is_err());
+}

@@ -1,53 +1,23 @@
 //! What was said in a session, for people: from the stored lines to the messages as text. A long history is mostly
 //! texts that go out as they are stored, so a line is looked into no further than that takes.
 
-use std::borrow::Cow;
 use std::ops::Range;
 
 use openclaw_ledger::Ledger;
 use serde::Deserialize;
-use serde::Deserializer;
 use serde_json::Map;
 use serde_json::Value;
 use serde_json::json;
 use serde_json::value::RawValue;
 
 use crate::context;
-use crate::context::Head;
+use crate::context::stored::Stored;
+use crate::context::stored::present;
+use crate::context::stored::string;
 use crate::envelope;
 
 /// Longest history in bytes of JSON; the newest messages are kept.
 const HISTORY_BYTES: usize = 6 * 1024 * 1024;
-
-/// What of a line is looked at.
-#[derive(Deserialize, Default)]
-struct Line<'a> {
-    #[serde(borrow, default, deserialize_with = "present")]
-    r#type: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "present")]
-    id: Option<&'a RawValue>,
-    #[serde(borrow, default, rename = "parentId", deserialize_with = "present")]
-    parent_id: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "present")]
-    message: Option<&'a RawValue>,
-}
-
-/// What a line says of itself.
-struct Named<'a> {
-    kind: Option<Cow<'a, str>>,
-    id: Option<Cow<'a, str>>,
-    parent: Option<Cow<'a, str>>,
-}
-
-impl<'a> Named<'a> {
-    fn of(line: &Line<'a>) -> Self {
-        Self {
-            kind: string(line.r#type),
-            id: string(line.id),
-            parent: string(line.parent_id),
-        }
-    }
-}
 
 /// What of a message is looked at.
 #[derive(Deserialize)]
@@ -74,25 +44,10 @@ struct Part<'a> {
     text: Option<&'a RawValue>,
 }
 
-/// Whatever stands there, `null` too.
-fn present<'de, D: Deserializer<'de>>(value: D) -> Result<Option<&'de RawValue>, D::Error> {
-    Deserialize::deserialize(value).map(Some)
-}
-
-fn string(value: Option<&RawValue>) -> Option<Cow<'_, str>> {
-    let quoted = value?.get();
-    let plain = quoted.strip_prefix('"')?.strip_suffix('"')?;
-    if plain.contains('\\') {
-        serde_json::from_str(quoted).ok().map(Cow::Owned)
-    } else {
-        Some(Cow::Borrowed(plain))
-    }
-}
-
 /// The last messages as clients get them, as JSON, and how many there are.
 pub(super) fn said(ledger: &Ledger, session_id: &str, limit: usize) -> (Vec<String>, usize) {
     let (mut text, mut places): (String, Vec<Range<usize>>) = Default::default();
-    ledger.each_transcript_text(session_id, |line| match std::str::from_utf8(line) {
+    ledger.each_transcript_text(session_id, |_, line| match std::str::from_utf8(line) {
         Ok(line) => {
             let from = text.len();
             text.push_str(line);
@@ -101,20 +56,15 @@ pub(super) fn said(ledger: &Ledger, session_id: &str, limit: usize) -> (Vec<Stri
         Err(error) => tracing::warn!(session_id, %error, "a line can't be read; it is left out"),
     });
     let lines = places.into_iter().filter_map(|place| text.get(place));
-    let lines: Vec<Line<'_>> = lines.map(|line| read(session_id, line)).collect();
-    let names: Vec<Named<'_>> = lines.iter().map(Named::of).collect();
-    let heads = names.iter().map(|name| Head {
-        is_header: name.kind.as_deref() == Some("session"),
-        id: name.id.as_deref(),
-        parent: name.parent.as_deref(),
-    });
-    let messages: Vec<(&str, &RawValue)> = context::places(heads.collect())
+    let lines: Vec<Stored<'_>> = lines.map(|line| read(session_id, line)).collect();
+    let heads = lines.iter().map(Stored::head).collect();
+    let messages: Vec<(&str, &RawValue)> = context::places(heads)
         .into_iter()
         .filter_map(|at| {
-            let name = names.get(at)?;
-            let id = name.id.as_deref();
-            let id = id.filter(|_| name.kind.as_deref() == Some("message"))?;
-            Some((id, lines.get(at)?.message?))
+            let line = lines.get(at)?;
+            let id = line.id.as_deref();
+            let id = id.filter(|_| line.kind.as_deref() == Some("message"))?;
+            Some((id, line.message?))
         })
         .collect();
     let mut bytes = 0;
@@ -131,14 +81,10 @@ pub(super) fn said(ledger: &Ledger, session_id: &str, limit: usize) -> (Vec<Stri
     (shown, messages.len())
 }
 
-/// A line that is no object says nothing.
-fn read<'a>(session_id: &str, line: &'a str) -> Line<'a> {
-    if !line.starts_with('{') {
-        return Line::default();
-    }
-    serde_json::from_str(line).unwrap_or_else(|error| {
+fn read<'a>(session_id: &str, line: &'a str) -> Stored<'a> {
+    Stored::read(line).unwrap_or_else(|error| {
         tracing::warn!(session_id, %error, "a line can't be read; it is left out");
-        Line::default()
+        Stored::default()
     })
 }
 
