@@ -10,24 +10,26 @@ use serde_json::Map;
 use serde_json::Value;
 
 use super::store;
+use super::store::Store;
 use crate::entry;
 
-/// Looks for entries that were damaged on the disk. If there are any, a copy of the file is kept, and those under a name
-/// that is no session's are taken out. Returns whether the store differs from the file now.
+/// Looks for entries that were damaged on the disk. If there are any, a copy of the file is kept. Returns the names that
+/// are no session's, to be taken out.
 pub(super) fn heal(
     dir: &Path,
-    map: &mut Map<String, Value>,
+    store: &Store,
     ledger: &Ledger,
     agent: &str,
-) -> io::Result<bool> {
+) -> io::Result<Vec<String>> {
     let known = ledger.session_entries(agent);
-    let astray = astray(map, &known);
+    let map = store.values();
+    let astray = astray(&map, &known);
     let is_damaged = known.iter().any(|(key, entry)| {
         map.get(key.as_str())
             .is_some_and(|filed| is_damaged(filed, entry))
     });
     if astray.is_empty() && !is_damaged {
-        return Ok(false);
+        return Ok(astray);
     }
     let path = dir.join(store::NAME);
     let aside = store::aside(&path);
@@ -36,10 +38,7 @@ pub(super) fn heal(
         file = %path.display(), kept = %aside.display(),
         "the session store differs from the ledger; a copy is kept and it is mended"
     );
-    for name in &astray {
-        map.shift_remove(name);
-    }
-    Ok(!astray.is_empty())
+    Ok(astray)
 }
 
 /// Names whose session belongs to another name: a damaged key.

@@ -101,10 +101,11 @@ pub(crate) async fn first_touch(
 }
 
 fn unknown(dir: &Path, ledger: &Ledger, agent: &str) -> Entries {
-    let map = store::read(dir).unwrap_or_else(|error| {
+    let store = store::read(dir).unwrap_or_else(|error| {
         tracing::warn!(folder = %dir.display(), %error, "the session store can't be read");
         Default::default()
     });
+    let map = store.values();
     // A damaged key is no other session.
     let astray = heal::astray(&map, &ledger.session_entries(agent));
     map.into_iter()

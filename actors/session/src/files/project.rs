@@ -111,8 +111,13 @@ fn round(ledger: &Ledger, mut job: Job) -> (Written, Vec<Foreign>) {
             known.remove(&session_id);
             reply.send(to.into_iter().collect());
         }
-        let mut map = store::read(&job.dir)?;
-        let mut is_changed = job.all && heal::heal(&job.dir, &mut map, ledger, &job.agent)?;
+        let mut store = store::read(&job.dir)?;
+        let mut is_changed = false;
+        if job.all {
+            for name in heal::heal(&job.dir, &store, ledger, &job.agent)? {
+                is_changed |= store.set(&name, None);
+            }
+        }
         for key in &job.keys {
             let entry = ledger.session_entry(key);
             if let Some((session_id, path)) = file_of(&job.dir, entry.as_ref()) {
@@ -135,10 +140,10 @@ fn round(ledger: &Ledger, mut job: Job) -> (Written, Vec<Foreign>) {
                     });
                 }
             }
-            is_changed |= put(&mut map, key, entry);
+            is_changed |= store.set(key.as_str(), entry.as_ref());
         }
         if is_changed {
-            store::write(&job.dir, &map)?;
+            store.write(&job.dir)?;
         }
         Ok(())
     };
@@ -157,14 +162,6 @@ fn round(ledger: &Ledger, mut job: Job) -> (Written, Vec<Foreign>) {
         left,
     };
     (written, foreign)
-}
-
-/// Sets a key's entry; true when the store differs from before.
-fn put(map: &mut serde_json::Map<String, Value>, key: &SessionKey, entry: Option<Value>) -> bool {
-    match entry {
-        Some(entry) => map.insert(key.as_str().to_owned(), entry.clone()) != Some(entry),
-        None => map.shift_remove(key.as_str()).is_some(),
-    }
 }
 
 fn file_of(dir: &Path, entry: Option<&Value>) -> Option<(String, PathBuf)> {
