@@ -99,7 +99,7 @@ pub(crate) async fn compact(
     };
     let lines = lines(deps, &session_id).await;
     let seen = crate::context::build(&lines).messages;
-    let before = size::messages(&seen);
+    let before = size::messages(seen.iter().map(Arc::as_ref));
     let keep = match wish.is_forced {
         true => wish.window.keep.min(before / 4),
         false => wish.window.keep,

@@ -5,6 +5,7 @@
 //! the way: calls without a result, results without a call, answers that are empty errors.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use openclaw_protocol::Content;
 use openclaw_protocol::Message;
@@ -43,7 +44,7 @@ pub(crate) const SUMMARY: &str = "[Summary of the conversation so far]\n";
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Context {
     /// The messages for the model.
-    pub(crate) messages: Vec<Message>,
+    pub(crate) messages: Vec<Arc<Message>>,
     /// The last chained entry.
     pub(crate) leaf: Option<String>,
     /// The model that answered last.
@@ -74,7 +75,7 @@ pub(crate) fn of_lines(lines: Vec<Line>) -> Context {
     let messages = mend(entries_of(path).into_iter().map(|(_, m)| m).collect());
     Context {
         since,
-        outside: outside::first(&messages),
+        outside: outside::first(messages.iter().map(Arc::as_ref)),
         messages,
         leaf,
         model: model.flatten(),
@@ -142,7 +143,7 @@ pub(crate) fn places(heads: Vec<Head<'_>>) -> Vec<usize> {
 }
 
 /// What a model sees of a transcript, each message with its entry; a summary has none.
-pub(crate) fn entries(lines: &[Value]) -> Vec<(Option<String>, Message)> {
+pub(crate) fn entries(lines: &[Value]) -> Vec<(Option<String>, Arc<Message>)> {
     entries_of(path(lines.iter().map(Line::read).collect()))
 }
 
@@ -166,7 +167,7 @@ fn since(path: &[Line]) -> Option<u64> {
     u64::try_from(answers.count()).ok()
 }
 
-fn entries_of(path: Vec<Line>) -> Vec<(Option<String>, Message)> {
+fn entries_of(path: Vec<Line>) -> Vec<(Option<String>, Arc<Message>)> {
     let mut entries = Vec::new();
     let mut from = 0;
     let mut old = 0;
@@ -185,7 +186,7 @@ fn entries_of(path: Vec<Line>) -> Vec<(Option<String>, Message)> {
             let from = from.as_str().into();
             message.extra.insert(outside::OUTSIDE.to_owned(), from);
         }
-        entries.push((None, Message::User(message)));
+        entries.push((None, Arc::new(Message::User(message))));
         from = path
             .iter()
             .position(|line| first_kept.is_some() && line.id == *first_kept)
@@ -200,29 +201,29 @@ fn entries_of(path: Vec<Line>) -> Vec<(Option<String>, Message)> {
         else {
             continue;
         };
-        if let Message::Assistant(answer) = &mut *message
-            && n < old
+        if n < old
+            && let Message::Assistant(answer) = Arc::make_mut(&mut message)
         {
             answer.usage = Usage::default(); // of a conversation that was longer then
         }
-        entries.push((line.id, *message));
+        entries.push((line.id, message));
     }
     entries
 }
 
 /// Leaves a list that every wire accepts.
-pub(crate) fn mend(messages: Vec<Message>) -> Vec<Message> {
-    let mut mended: Vec<Message> = Vec::with_capacity(messages.len());
+pub(crate) fn mend(messages: Vec<Arc<Message>>) -> Vec<Arc<Message>> {
+    let mut mended: Vec<Arc<Message>> = Vec::with_capacity(messages.len());
     let mut open: Vec<(String, String)> = Vec::new();
     for message in messages {
-        match message {
+        match &*message {
             Message::User(said) if said.extra.contains_key(COMMAND) => {}
             Message::Assistant(said) if said.extra.contains_key(COMMAND) => {}
             Message::ToolResult(result) => {
                 let place = open.iter().position(|(id, _)| *id == result.tool_call_id);
                 if let Some(place) = place {
                     open.remove(place);
-                    mended.push(Message::ToolResult(result));
+                    mended.push(message);
                 }
             }
             Message::Assistant(answer) => {
@@ -242,11 +243,11 @@ pub(crate) fn mend(messages: Vec<Message>) -> Vec<Message> {
                         open.push((id.clone(), name.clone()));
                     }
                 }
-                mended.push(Message::Assistant(answer));
+                mended.push(message);
             }
-            other => {
+            Message::User(_) | Message::Other(_) => {
                 close(&mut open, &mut mended);
-                mended.push(other);
+                mended.push(message);
             }
         }
     }
@@ -254,14 +255,15 @@ pub(crate) fn mend(messages: Vec<Message>) -> Vec<Message> {
     mended
 }
 
-fn close(open: &mut Vec<(String, String)>, mended: &mut Vec<Message>) {
+fn close(open: &mut Vec<(String, String)>, mended: &mut Vec<Arc<Message>>) {
     for (tool_call_id, tool_name) in open.drain(..) {
-        mended.push(Message::ToolResult(ToolResultMessage {
+        let result = ToolResultMessage {
             tool_call_id,
             tool_name,
             content: vec![Content::text("interrupted, outcome unknown")],
             is_error: true,
             ..ToolResultMessage::default()
-        }));
+        };
+        mended.push(Arc::new(Message::ToolResult(result)));
     }
 }

@@ -103,9 +103,9 @@ impl Conversation {
         self.leaf = leaf.map(str::to_owned);
         self.outside = self.outside.take().or_else(|| outside::first(&said));
         if let Some(messages) = self.messages.as_mut().filter(|_| !said.is_empty()) {
-            let said = context::mend(said);
-            self.weight += said.iter().map(keep::weight).sum::<usize>();
-            Arc::make_mut(messages).extend(said.into_iter().map(Arc::new));
+            let said = context::mend(said.into_iter().map(Arc::new).collect());
+            self.weight += said.iter().map(|said| keep::weight(said)).sum::<usize>();
+            Arc::make_mut(messages).extend(said);
         }
         self.previous = None;
         self.is_stored = true;
@@ -187,10 +187,8 @@ pub(crate) async fn load(deps: &Deps, key: &SessionKey) -> Result<Conversation, 
         session_id,
         rows: context.rows,
         leaf: context.leaf,
-        weight: context.messages.iter().map(keep::weight).sum(),
-        messages: Some(Arc::new(
-            context.messages.into_iter().map(Arc::new).collect(),
-        )),
+        weight: context.messages.iter().map(|said| keep::weight(said)).sum(),
+        messages: Some(Arc::new(context.messages)),
         share: None,
         model: context.model,
         since: context.since,

@@ -23,7 +23,7 @@ pub(crate) struct Cut {
 /// Cuts a transcript so that about `keep` tokens of its end stay; none when there is nothing to sum up.
 pub(crate) fn cut(lines: &[Value], keep: u64) -> Option<Cut> {
     let entries = super::entries(lines);
-    let messages: Vec<&Message> = entries.iter().map(|(_, message)| message).collect();
+    let messages: Vec<&Message> = entries.iter().map(|(_, message)| &**message).collect();
     let mut starts = groups_of(&messages);
     starts.push(messages.len());
     let tokens = |from: usize, until: usize| {

@@ -3,6 +3,7 @@
 //! Lines are read one by one: as JSON values all at once they would take several times the memory of what comes of them.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use openclaw_protocol::Message;
 use openclaw_protocol::ModelRef;
@@ -34,7 +35,7 @@ pub(super) enum Kind {
     },
     Message {
         /// None when no model could be shown it.
-        message: Option<Box<Message>>,
+        message: Option<Arc<Message>>,
         is_answer: bool,
     },
     Other,
@@ -56,7 +57,7 @@ impl Line {
             id: stored.id.map(Cow::into_owned),
             parent: stored.parent.map(Cow::into_owned),
             kind: Kind::Message {
-                message: for_models(message).map(Box::new),
+                message: for_models(message).map(Arc::new),
                 is_answer,
             },
         })
@@ -65,7 +66,7 @@ impl Line {
     /// Reads a line; what is missing or odd in it is left out.
     pub(crate) fn read(line: &Value) -> Self {
         let said = |message: Option<Message>| Kind::Message {
-            message: message.map(Box::new),
+            message: message.map(Arc::new),
             is_answer: false,
         };
         let kind = match text(line, "type") {
@@ -83,7 +84,7 @@ impl Line {
                     .get("message")
                     .and_then(|said| Message::deserialize(said).ok())
                     .and_then(for_models)
-                    .map(Box::new),
+                    .map(Arc::new),
                 is_answer: line.pointer("/message/role").and_then(Value::as_str)
                     == Some("assistant"),
             },

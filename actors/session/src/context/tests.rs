@@ -11,7 +11,7 @@ fn user(text: &str) -> Value {
 }
 
 fn texts(context: &Context) -> Vec<String> {
-    context.messages.iter().map(Message::text).collect()
+    context.messages.iter().map(|said| said.text()).collect()
 }
 
 #[test]
@@ -86,12 +86,12 @@ fn what_would_break_a_wire_is_mended() {
         line("f", Some("e"), user("again")),
     ];
     let context = build(&lines);
-    let roles: Vec<&str> = context.messages.iter().map(Message::role).collect();
+    let roles: Vec<&str> = context.messages.iter().map(|said| said.role()).collect();
     assert_eq!(
         roles,
         ["user", "assistant", "toolResult", "toolResult", "user"]
     );
-    let Message::ToolResult(kept) = &context.messages[2] else {
+    let Message::ToolResult(kept) = &*context.messages[2] else {
         panic!("no result")
     };
     assert_eq!(kept.details, None);
@@ -111,7 +111,6 @@ fn a_circle_and_rubbish_do_no_harm() {
 }
 
 mod cutting {
-    use std::sync::Arc;
 
     use openclaw_protocol::message::AssistantMessage;
     use proptest::prelude::*;
@@ -229,13 +228,13 @@ mod cutting {
         ) {
             let mut messages = build(&transcript(&before)).messages;
             let asked = messages.len();
-            messages.push(Message::user(format!("now {}", "q".repeat(question)), 1));
+            let asks = Message::user(format!("now {}", "q".repeat(question)), 1);
+            messages.push(Arc::new(asks));
             let now: Vec<Piece> = rounds
                 .iter()
                 .map(|(calls, size)| Piece::Round { calls: *calls, results: *calls, size: *size })
                 .collect();
             messages.extend(build(&transcript(&now)).messages);
-            let messages: Vec<Arc<Message>> = messages.into_iter().map(Arc::new).collect();
             let fitting = fit(&messages, asked, limit);
             let owned: Vec<Message> = fitting.iter().map(|m| (**m).clone()).collect();
             prop_assert!(pairs(&owned));
@@ -261,7 +260,7 @@ mod cutting {
                 // Then what there is besides an earlier summary fits.
                 let last = entries(&lines);
                 let news = last.iter().filter(|(id, _)| id.is_some());
-                prop_assert!(size::messages(news.map(|(_, message)| message)) <= keep);
+                prop_assert!(size::messages(news.map(|(_, message)| &**message)) <= keep);
                 return Ok(());
             };
             prop_assert!(cut.kept_tokens <= keep);
@@ -272,15 +271,16 @@ mod cutting {
                 "tokensBefore": 1,
             }));
             let after = build(&lines).messages;
-            prop_assert!(pairs(&after));
+            let owned: Vec<Message> = after.iter().map(|said| (**said).clone()).collect();
+            prop_assert!(pairs(&owned));
             prop_assert_eq!(after[0].text(), format!("{SUMMARY}all of it"));
             // What stays is the end of what was there, and it goes on from there.
             let kept = &after[1..];
             let end: Vec<String> = before[before.len() - kept.len().min(before.len())..]
                 .iter()
-                .map(Message::text)
+                .map(|said| said.text())
                 .collect();
-            let texts: Vec<String> = kept.iter().map(Message::text).collect();
+            let texts: Vec<String> = kept.iter().map(|said| said.text()).collect();
             prop_assert_eq!(texts, end);
             // Summed up again at once, there is nothing to do.
             prop_assert_eq!(super::super::cut::cut(&lines, keep), None);
@@ -304,7 +304,6 @@ mod cutting {
 }
 
 mod pruning {
-    use std::sync::Arc;
 
     use openclaw_protocol::config::ContextPruning;
     use openclaw_protocol::config::PruningMode;
