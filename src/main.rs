@@ -38,6 +38,9 @@ fn main() -> ExitCode {
     if let Some(ended) = openclaw_runtime::child::guard() {
         return ended;
     }
+    if let Some(ended) = openclaw_tool::sandbox::walled() {
+        return ended;
+    }
     let cli = match cli::parse() {
         Ok(cli) => cli,
         Err(error) => {

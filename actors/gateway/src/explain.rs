@@ -58,6 +58,7 @@ pub fn explain(config: &Config, toolbox: &Toolbox, session: &SessionKey, is_owne
             "mode": setting.mode,
             "scope": setting.scope,
             "workspaceAccess": setting.workspace_access,
+            "backend": setting.backend,
             "sessionIsSandboxed": setting.covers(session),
         },
         "elevated": elevated::told(tree, &agent),

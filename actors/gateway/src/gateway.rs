@@ -15,7 +15,7 @@ use openclaw_tool::Toolbox;
 use openclaw_tool::approval::{Desk, ExecGate};
 use openclaw_tool::exec::{Exec, Process, Programs};
 use openclaw_tool::file;
-use openclaw_tool::sandbox::{Bubblewrap, Sandboxes};
+use openclaw_tool::sandbox::{Bubblewrap, Landlock, Sandboxes};
 use openclaw_tool::web::{SystemNames, WebFetch, WebKeys, WebNow, WebSearch, WebSettings};
 use tokio::sync::watch;
 
@@ -272,7 +272,8 @@ pub(crate) fn assemble(options: &BootOptions, loaded: Arc<LoadedConfig>, ledger:
         uses: uses.clone(),
         skills: shelf.clone(),
     });
-    let sandboxes = Sandboxes::new(paths.state_dir.join("sandboxes"), Bubblewrap::find());
+    let sandboxes = Sandboxes::new(paths.state_dir.join("sandboxes"), Bubblewrap::find())
+        .or(Landlock::by("/proc/self/exe"));
     let gate = ExecGate::new(desk.clone(), Some(&paths.home), sandboxes);
     let (catalogue_of, catalogue_now) = (models.clone(), models.clone());
     let catalogue_now: CatalogueNow = Arc::new(move || catalogue_now.now());

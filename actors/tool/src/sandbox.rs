@@ -5,6 +5,7 @@
 
 mod bubblewrap;
 mod folder;
+mod landlock;
 mod setting;
 
 use std::path::PathBuf;
@@ -15,27 +16,52 @@ use openclaw_protocol::SessionKey;
 pub use self::bubblewrap::Bubblewrap;
 pub use self::bubblewrap::Proof;
 pub use self::folder::name_of;
+pub use self::landlock::Landlock;
+pub use self::landlock::walled;
 pub use self::setting::Access;
+pub use self::setting::Backend;
 pub use self::setting::Mode;
 pub use self::setting::Scope;
 pub use self::setting::Setting;
 pub(crate) use self::setting::agent_entry;
 use crate::exec::Launch;
 
+/// What a sandbox sees of the system, to read.
+const SYSTEM: &[&str] = &[
+    "/usr",
+    "/bin",
+    "/sbin",
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/nix/store",
+    "/etc/alternatives",
+    "/etc/ld.so.cache",
+    "/etc/ssl/certs",
+    "/etc/localtime",
+];
 /// Where sandboxes are kept, and what makes them.
 #[derive(Debug, Clone)]
 pub struct Sandboxes {
     folder: Arc<PathBuf>,
-    walls: Bubblewrap,
+    bubblewrap: Bubblewrap,
+    landlock: Landlock,
 }
 
 impl Sandboxes {
     /// Sandboxes with their own folders under `folder`.
-    pub fn new(folder: PathBuf, walls: Bubblewrap) -> Self {
+    pub fn new(folder: PathBuf, bubblewrap: Bubblewrap) -> Self {
         Self {
             folder: Arc::new(folder),
-            walls,
+            bubblewrap,
+            landlock: Landlock::none(),
         }
+    }
+
+    /// With these walls where bubblewrap makes none.
+    #[must_use]
+    pub fn or(self, landlock: Landlock) -> Self {
+        Self { landlock, ..self }
     }
 
     /// The launch within the walls of its session's sandbox, or why there are none. Blocks: it starts a probe, and
@@ -47,7 +73,6 @@ impl Sandboxes {
         session: &SessionKey,
         workspace: &std::path::Path,
     ) -> Result<Launch, String> {
-        let proof = self.walls.probe(&self.folder)?;
         let own = self.folder.join(name_of(setting.scope, session));
         let made = std::fs::create_dir_all(&own);
         made.map_err(|error| {
@@ -56,6 +81,22 @@ impl Sandboxes {
                 own.display()
             )
         })?;
-        Ok(proof.around(launch, setting.workspace_access, &own, workspace))
+        let access = setting.workspace_access;
+        let bubblewrap = || {
+            let proof = self.bubblewrap.probe(&self.folder)?;
+            Ok(proof.around(launch, access, &own, workspace))
+        };
+        let landlock = || {
+            let proof = self.landlock.probe(&self.folder)?;
+            Ok(proof.around(launch, access, &own, workspace))
+        };
+        match setting.backend {
+            Backend::Any => bubblewrap().or_else(|first: String| {
+                landlock().map_err(|second: String| format!("{first}; {second}"))
+            }),
+            Backend::Bubblewrap => bubblewrap(),
+            Backend::Landlock => landlock(),
+            Backend::Unknown => Err("agents.defaults.sandbox.backend names no sandbox".to_owned()),
+        }
     }
 }

@@ -7,24 +7,11 @@ use std::time::Duration;
 use openclaw_runtime::child::Job;
 
 use super::Access;
+use super::SYSTEM;
 use crate::exec::Launch;
 
 /// How long the probe may take.
 const PROBE: Duration = Duration::from_secs(5);
-/// What a sandbox sees of the system, to read.
-const SYSTEM: &[&str] = &[
-    "/usr",
-    "/bin",
-    "/sbin",
-    "/lib",
-    "/lib32",
-    "/lib64",
-    "/nix/store",
-    "/etc/alternatives",
-    "/etc/ld.so.cache",
-    "/etc/ssl/certs",
-    "/etc/localtime",
-];
 /// What the probe tries: to see what stands outside, and to write where nothing may be written.
 const TRY: &str = "test ! -e \"$1\" && ! ( : > /usr/openclaw-probe ) 2>/dev/null && ! ( : > \"$1/probe\" ) 2>/dev/null && exit 42";
 /// How the probe says that it found the walls to hold.

@@ -44,6 +44,21 @@ pub enum Access {
     Rw,
 }
 
+/// What makes the walls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Backend {
+    /// Bubblewrap, or where that doesn't work Landlock.
+    #[default]
+    Any,
+    /// Bubblewrap alone.
+    Bubblewrap,
+    /// Landlock and a filter of system calls.
+    Landlock,
+    /// Nothing that there is: nothing is run.
+    Unknown,
+}
+
 /// What is set for an agent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -54,6 +69,8 @@ pub struct Setting {
     pub scope: Scope,
     /// What it sees of the workspace.
     pub workspace_access: Access,
+    /// What makes the walls.
+    pub backend: Backend,
 }
 
 impl Setting {
@@ -83,10 +100,17 @@ impl Setting {
             Some("ro") => Access::Ro,
             _ => Access::None,
         };
+        let backend = match word("backend").map(|word| word.as_str().unwrap_or_default()) {
+            None => Backend::Any,
+            Some("bubblewrap") => Backend::Bubblewrap,
+            Some("landlock") => Backend::Landlock,
+            Some(_) => Backend::Unknown,
+        };
         Self {
             mode,
             scope,
             workspace_access,
+            backend,
         }
     }
 
@@ -131,7 +155,8 @@ mod tests {
             Setting {
                 mode: Mode::All,
                 scope: Scope::Session,
-                workspace_access: Access::Ro
+                workspace_access: Access::Ro,
+                backend: Backend::Any,
             }
         );
         assert_eq!(of("free").mode, Mode::Off);
