@@ -70,6 +70,7 @@ async fn left_behind(home: &Home) {
         outbox: vec![apology],
         usage: Vec::new(),
         tell: Vec::new(),
+        heard: None,
     };
     ledger.commit_turn(dead).await.unwrap();
     ledger

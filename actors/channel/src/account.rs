@@ -46,6 +46,8 @@ pub struct AccountConfig {
     pub name: Option<String>,
     pub rules: AccessRules,
     pub mention_patterns: Vec<String>,
+    /// How many messages of a group that were not for the agent are kept for its next turn there.
+    pub history_limit: usize,
     /// What happens to a message of which nobody knows whether it was sent.
     pub resends_unknown: bool,
     /// The profile the gateway runs under, for commands shown to people.

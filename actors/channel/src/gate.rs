@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use openclaw_ledger::NewInbound;
 use openclaw_ledger::NewOutbound;
 use openclaw_ledger::Notice;
+use openclaw_ledger::Overheard;
 use openclaw_protocol::AccountKey;
 use openclaw_protocol::ChatKind;
 use openclaw_protocol::Inbound;
@@ -32,6 +33,8 @@ use crate::platform::PlatformEvent;
 #[derive(Debug, Default)]
 pub(crate) struct Gated {
     pub(crate) rows: Vec<NewInbound>,
+    /// What was said among people who may address the agent, and did not.
+    pub(crate) heard: Vec<Overheard>,
     pub(crate) notices: Vec<Notice>,
     pub(crate) refused: u64,
     pub(crate) last_refusal: Option<String>,
@@ -61,9 +64,22 @@ pub(crate) fn pass(
     for event in events {
         match event {
             PlatformEvent::Message(incoming) => match gate.decide(&incoming)? {
-                Verdict::Admit => gated.rows.push(gate.row(*incoming, routes)),
+                Verdict::Admit => {
+                    let trace = gate.trace(account.key());
+                    gated.rows.push(gate.row(*incoming, routes, Some(trace)));
+                }
                 Verdict::Pair => gated.notices.extend(gate.offer(&incoming)?),
-                Verdict::Ignore(refusal) => gated.refuse(&incoming, refusal),
+                Verdict::Ignore(refusal) => {
+                    gated.refuse(&incoming, refusal);
+                    let keep = account.config.history_limit;
+                    if refusal == Refusal::NotAddressed && keep > 0 {
+                        gated.heard.push(Overheard {
+                            row: gate.row(*incoming, routes, None),
+                            after: gated.rows.len(),
+                            keep: u64::try_from(keep).unwrap_or(u64::MAX),
+                        });
+                    }
+                }
             },
             PlatformEvent::Other { kind } => {
                 tracing::debug!(account = %account.key(), kind, "an event of this kind is not for the agent");
@@ -134,7 +150,12 @@ impl Gate<'_> {
         Ok(())
     }
 
-    fn row(&self, incoming: Incoming, routes: &dyn RouteInbound) -> NewInbound {
+    fn row(
+        &self,
+        incoming: Incoming,
+        routes: &dyn RouteInbound,
+        traceparent: Option<String>,
+    ) -> NewInbound {
         let key = self.account.key();
         let mentioned = self.is_addressed(&incoming);
         let session = routes.session_for(&InboundEnvelope {
@@ -163,7 +184,7 @@ impl Gate<'_> {
             },
             reply,
             received_at_ms: self.now.as_millisecond(),
-            traceparent: Some(self.trace(key)),
+            traceparent,
         }
     }
 

@@ -206,9 +206,8 @@ impl HouseDesk {
                 },
             };
             let batch = InboundBatch {
-                rows: Vec::new(),
                 notices: vec![notice],
-                cursor: None,
+                ..InboundBatch::default()
             };
             match self.ledger.append_batch(batch).await {
                 Ok(_) => nudge_outbox(&self.directory, &account),

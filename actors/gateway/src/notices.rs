@@ -225,9 +225,9 @@ async fn tell(
         },
     };
     let batch = InboundBatch {
-        rows: Vec::new(),
         notices: lines.into_iter().map(notice).collect(),
         cursor: Some((CURSOR.to_owned(), known.write())),
+        ..InboundBatch::default()
     };
     ledger.append_batch(batch).await.map(drop)
 }

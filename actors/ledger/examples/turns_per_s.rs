@@ -51,6 +51,7 @@ async fn session(ledger: Ledger, name: String, until: Instant, turns: Arc<Atomic
             outbox: vec![],
             usage: Vec::new(),
             tell: Vec::new(),
+            heard: None,
         };
         ledger.commit_turn(end).await?;
         turns.fetch_add(1, Relaxed);

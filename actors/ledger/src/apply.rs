@@ -5,6 +5,7 @@
 
 pub(crate) mod audit;
 mod company;
+pub(crate) mod heard;
 mod inbox;
 mod outbox;
 mod prune;
@@ -32,9 +33,10 @@ pub(crate) fn apply(tables: &mut impl Tables, write: Write) -> Result<Receipt, S
     match op {
         Op::AppendInbound {
             rows,
+            heard,
             notices,
             cursor,
-        } => inbox::append(tables, rows, notices, cursor),
+        } => inbox::append(tables, rows, &heard, notices, cursor),
         Op::Accept { row, answer } => inbox::accept(tables, &row, &answer),
         Op::Remember(answer) => remember(tables, &answer).map(|()| Receipt::Done),
         Op::RetryInbound {

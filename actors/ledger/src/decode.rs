@@ -44,6 +44,27 @@ pub(crate) fn inbox(session: &SessionKey, seq: u64, record: &Record) -> Result<I
     })
 }
 
+/// A message that was heard, in the form of a row that is over.
+pub(crate) fn heard(session: &SessionKey, before: u64, body: &[u8]) -> Result<InboxRow, Reject> {
+    let body: InboxBody = codec::parse(TableId::Heard, body)?;
+    Ok(InboxRow {
+        session: session.clone(),
+        seq: before,
+        state: InboxState::Done,
+        attempts: 0,
+        changed_at_ms: body.received_at_ms,
+        source: body.source,
+        source_id: body.source_id,
+        run_id: body.run_id,
+        body: body.body,
+        reply: body.reply,
+        received_at_ms: body.received_at_ms,
+        traceparent: body.traceparent,
+        reason: None,
+        crash: None,
+    })
+}
+
 pub(crate) fn turn(session: &SessionKey, raw: &RawTurn) -> Result<TurnStart, Reject> {
     let row = inbox(session, raw.seq, &raw.row)?;
     let mut steps = Vec::with_capacity(raw.steps.len());

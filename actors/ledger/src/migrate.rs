@@ -10,7 +10,7 @@ use crate::error::{LedgerError, Stop};
 use crate::table::{TableId, Tables, View};
 
 /// Layout that this binary writes.
-pub(crate) const LAYOUT: u32 = 4;
+pub(crate) const LAYOUT: u32 = 5;
 
 const MAGIC: &[u8] = b"magic";
 const MAGIC_VALUE: &[u8] = b"openclaw ledger";
@@ -39,6 +39,11 @@ const MIGRATIONS: &[Migration] = &[
     Migration {
         from: 3,
         name: "what was done is written into a chain",
+        run: nothing,
+    },
+    Migration {
+        from: 4,
+        name: "what is said in a group and not to the agent is kept for its next turn",
         run: nothing,
     },
 ];

@@ -41,6 +41,16 @@ pub(crate) struct InboxInsert {
     pub(crate) body: Vec<u8>,
 }
 
+/// A message that becomes no turn by itself.
+#[derive(Debug)]
+pub(crate) struct HeardInsert {
+    pub(crate) row: InboxInsert,
+    /// How many rows of its batch came before it.
+    pub(crate) after: usize,
+    /// How many of its session are kept.
+    pub(crate) keep: u64,
+}
+
 #[derive(Debug)]
 pub(crate) struct OutboxInsert {
     pub(crate) account: AccountKey,
@@ -83,6 +93,8 @@ pub(crate) struct TurnEnd {
     pub(crate) usage: Vec<Call>,
     /// What other sessions are told of it.
     pub(crate) tell: Vec<InboxInsert>,
+    /// What was heard before the row of this number is in the transcript now.
+    pub(crate) heard: Option<u64>,
     pub(crate) now_ms: i64,
 }
 
@@ -161,6 +173,7 @@ pub(crate) struct Prune {
 pub(crate) enum Op {
     AppendInbound {
         rows: Vec<InboxInsert>,
+        heard: Vec<HeardInsert>,
         notices: Vec<NoticeInsert>,
         cursor: Option<(String, String)>,
     },
@@ -310,7 +323,12 @@ impl Op {
     /// Whether it brings work that its sender still has, and can bring again.
     pub(crate) fn is_intake(&self) -> bool {
         match self {
-            Self::AppendInbound { rows, notices, .. } => !rows.is_empty() || !notices.is_empty(),
+            Self::AppendInbound {
+                rows,
+                heard,
+                notices,
+                ..
+            } => !rows.is_empty() || !heard.is_empty() || !notices.is_empty(),
             Self::Accept { .. } => true,
             _ => false,
         }

@@ -304,6 +304,36 @@ impl Ledger {
         })
     }
 
+    /// What was heard in a session before its row of this number and is in no transcript yet, oldest first. They are
+    /// no rows of the inbox: their number says which row they came before.
+    #[must_use]
+    pub fn heard(&self, session: &SessionKey, seq: u64) -> Vec<InboxRow> {
+        let prefix = key::prefix(session.as_str());
+        self.read(|view| {
+            let mut rows = Vec::new();
+            view.scan(
+                TableId::Heard,
+                &prefix,
+                &key::end(&prefix),
+                &mut |row_key, value| {
+                    let Some((before, body)) = apply::heard::split(value) else {
+                        skipped(TableId::Heard, key::last_number(row_key), None);
+                        return true;
+                    };
+                    match decode::heard(session, before, body) {
+                        Ok(row) if before <= seq => rows.push(row),
+                        Ok(_) => {}
+                        Err(error) => {
+                            skipped(TableId::Heard, key::last_number(row_key), Some(error));
+                        }
+                    }
+                    true
+                },
+            )?;
+            Ok(rows)
+        })
+    }
+
     /// Usage of the period `[from_ms, until_ms)`.
     #[must_use]
     pub fn usage(&self, from_ms: i64, until_ms: i64) -> UsageSums {

@@ -14,7 +14,7 @@ pub use budget::{Limit, Owner, Reservation, Reserved, Scope, Shortage, Spent, mi
 pub use crash::CrashRow;
 pub use inbox::{
     Accepted, Appended, InboundBatch, InboxFilter, InboxKey, InboxRow, InboxState, NewInbound,
-    Notice,
+    Notice, Overheard,
 };
 pub use outbox::{
     Lane, NewOutbound, OutboxFilter, OutboxKey, OutboxRow, OutboxState, UnknownAction,

@@ -13,6 +13,8 @@ pub(crate) enum TableId {
     InboxOpen,
     /// (source, source id) → (time, session, seq)
     Seen,
+    /// (session, n) → (time, number of the next row, message); what was said and not to the agent
+    Heard,
     /// account → platform offset
     Cursor,
     /// (scope, client key) → (time, answer)
@@ -42,11 +44,12 @@ pub(crate) enum TableId {
 }
 
 impl TableId {
-    pub(crate) const ALL: [Self; 17] = [
+    pub(crate) const ALL: [Self; 18] = [
         Self::Meta,
         Self::Inbox,
         Self::InboxOpen,
         Self::Seen,
+        Self::Heard,
         Self::Cursor,
         Self::Idem,
         Self::Step,
@@ -74,6 +77,7 @@ impl TableId {
             Self::Inbox => "inbox",
             Self::InboxOpen => "inbox_open",
             Self::Seen => "inbox_seen",
+            Self::Heard => "inbox_heard",
             Self::Cursor => "cursor",
             Self::Idem => "idem",
             Self::Step => "step",

@@ -183,6 +183,7 @@ pub(crate) async fn commit(deps: Arc<Deps>, slot: Slot, ending: Ending) -> Resul
         outbox: outbound::rows(&row, said_last(&row, &with), &reply, &manner, is_notice),
         usage: tab.take().await,
         tell,
+        heard: prepared.as_deref().and_then(|prepared| prepared.heard),
     };
     let has_lines = !commit.entries.is_empty();
     fault::point_async!("turn.before_commit").await?;

@@ -26,6 +26,7 @@ pub(crate) mod digest;
 pub(crate) mod fit;
 mod line;
 pub(crate) mod prune;
+pub(crate) mod recent;
 pub(crate) mod room;
 pub(crate) mod size;
 pub(crate) mod stored;

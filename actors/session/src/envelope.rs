@@ -11,6 +11,8 @@ use openclaw_protocol::ChatKind;
 use openclaw_protocol::Inbound;
 use openclaw_protocol::Sender;
 
+use crate::overheard;
+
 /// What stands around the text besides the message itself.
 #[derive(Debug, Clone)]
 pub struct Frame<'a> {
@@ -89,6 +91,7 @@ pub fn zone(setting: Option<&str>, user_zone: Option<&str>) -> TimeZone {
 
 /// Takes the envelope off again, for people who read the history.
 pub fn unwrap(text: &str) -> &str {
+    let text = overheard::without(text);
     if !text.starts_with('[') {
         return text;
     }

@@ -39,6 +39,7 @@ pub mod models;
 mod notice;
 mod outbound;
 mod outside;
+mod overheard;
 mod plan;
 mod prepare;
 mod prompt;

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 use openclaw_ledger::InboxRow;
 use openclaw_ledger::LedgerError;
+use openclaw_protocol::AccountKey;
+use openclaw_protocol::ChatKind;
 use openclaw_protocol::Content;
 use openclaw_protocol::Inbound;
 use openclaw_protocol::Message;
@@ -33,6 +35,7 @@ use crate::command::usage;
 use crate::compact;
 use crate::compact::notes;
 use crate::context::prune;
+use crate::context::recent;
 use crate::context::room::Window;
 use crate::conversation;
 use crate::conversation::Conversation;
@@ -48,6 +51,7 @@ use crate::notice;
 use crate::outbound;
 use crate::outbound::Manner;
 use crate::outside;
+use crate::overheard;
 use crate::queue;
 use crate::reset;
 use crate::send;
@@ -87,6 +91,8 @@ pub(crate) struct Prepared {
     pub(crate) outside: Option<String>,
     /// Notes may be taken before the next time.
     pub(crate) may_note: bool,
+    /// What was heard before the row of this number stands in the user's message.
+    pub(crate) heard: Option<u64>,
     /// What is said of usage with the answer.
     pub(crate) shown: Shown,
     /// What else is shown beside it.
@@ -213,15 +219,26 @@ pub(crate) async fn prepare(
         channel,
         stored.as_ref(),
     );
+    let is_command = command.is_some() || only_directives || row.body.is_press;
+    let last = with.last().unwrap_or(&row).seq;
+    let overheard = match inbound.chat.kind {
+        ChatKind::Group | ChatKind::Channel if !is_command => deps.ledger.heard(key, last),
+        _ => Vec::new(),
+    };
     let text = {
         let first = (&*row, words(&row, &inbound, previous_ms, &zone));
         let heard = heard(first, &with, &zone);
-        queue::together(&heard, rules.shortened(heard.len()))
+        let said = queue::together(&heard, rules.shortened(heard.len()));
+        let before = overheard
+            .iter()
+            .map(|row| words(row, &row.body, None, &zone));
+        overheard::before(before, said)
     };
-    let is_command = command.is_some() || only_directives || row.body.is_press;
     let mut prepared = Prepared {
         next: Next::Refuse(String::new()),
-        user: Arc::new(user_message(&config, &row, &with, text, is_command)),
+        user: Arc::new(user_message(
+            &config, &row, &with, &overheard, text, is_command,
+        )),
         manner: outbound::manner(&config, &row),
         chosen: Arc::new(unknown_model()),
         thinking,
@@ -236,6 +253,7 @@ pub(crate) async fn prepare(
             .map_or(0, |entry| compact::number(entry, "compactionCount")),
         outside: conversation.outside.clone(),
         may_note: false,
+        heard: (!overheard.is_empty()).then_some(last),
         shown: usage::shown(stored.as_ref()),
         wanted: wanted_beside(&said, stored.as_ref(), defaults.verbose_default.as_deref()),
         may_send: send::may(
@@ -270,6 +288,9 @@ pub(crate) async fn prepare(
             let messages = prepared.history.clone();
             prepared.history = pruned(&slot, messages, settings, window, now_ms).await;
         }
+    }
+    if let Some(turns) = direct_history(&config, &row) {
+        prepared.history = recent::turns(prepared.history, turns);
     }
     let kept = conversation.skills.clone();
     let (chosen, cwd) = (prepared.chosen.clone(), prepared.cwd.clone());
@@ -395,6 +416,17 @@ pub(crate) async fn prepare(
 /// What the session's entry says of its way out of the sandbox, if the conversation is still that one.
 fn kept_level(stored: &Option<Entry>, is_same: bool) -> Option<String> {
     elevated::kept(stored.as_ref().filter(|_| is_same))
+}
+
+/// How many of a person's messages the model gets to see of a direct chat, where that is bounded.
+fn direct_history(config: &Config, row: &InboxRow) -> Option<usize> {
+    let is_direct = row.body.chat.kind == ChatKind::Direct;
+    let account: AccountKey = row.source.parse().ok().filter(|_| is_direct)?;
+    if &*account.channel != "telegram" {
+        return None;
+    }
+    let section = config.channels.telegram.get(&*account.account)?.get()?;
+    section.direct_history(&row.body.sender.as_ref()?.id)
 }
 
 /// What is shown beside the answer: by the message's own word, else by the session's.

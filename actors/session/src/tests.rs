@@ -7,6 +7,7 @@ mod files;
 mod house;
 mod keep;
 mod operation;
+mod overheard;
 mod places;
 mod queue;
 mod recovery;

@@ -10,6 +10,7 @@ use serde::Deserializer;
 pub use self::telegram::Network;
 pub use self::telegram::Retry;
 pub use self::telegram::TelegramAccount;
+pub use self::telegram::TelegramDirect;
 pub use self::telegram::TelegramGroup;
 pub use self::telegram::TelegramTopic;
 pub use self::telegram::UnknownSend;

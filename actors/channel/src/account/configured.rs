@@ -32,6 +32,8 @@ use crate::telegram::TokenSource;
 use crate::telegram::set_token_command;
 
 const TELEGRAM: &str = "telegram";
+/// As many of a group's messages as existing gateways keep for the agent.
+const HISTORY: usize = 50;
 
 /// The accounts of a configuration.
 #[derive(Debug, Clone, Default)]
@@ -70,6 +72,7 @@ pub fn configured(
         )
         .fix_unset(path)
     }));
+    let of_all = config.messages.or_default().group_chat.history_limit;
     let mut tokens: BTreeMap<String, AccountKey> = BTreeMap::new();
     for (name, section) in &sections {
         let key = AccountKey::new(TELEGRAM, name);
@@ -104,6 +107,7 @@ pub fn configured(
             name: section.name.clone(),
             rules,
             mention_patterns: patterns.clone(),
+            history_limit: section.history_limit.or(of_all).unwrap_or(HISTORY),
             resends_unknown: section.on_unknown_send == UnknownSend::Resend,
             profile: profile.map(str::to_owned),
             platform: PlatformConfig::Telegram(TelegramConfig::from_config(

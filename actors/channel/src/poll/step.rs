@@ -136,6 +136,7 @@ pub(super) async fn store(
     let replies = gated.rows.iter().map(|row| row.reply.clone()).collect();
     let written = InboundBatch {
         rows: gated.rows,
+        heard: gated.heard,
         notices: gated.notices,
         cursor: cursor
             .clone()

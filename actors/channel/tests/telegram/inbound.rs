@@ -182,6 +182,21 @@ async fn a_group_is_answered_on_mention_only() {
     rig.fake.wait_confirmed(TOKEN, SOON).await;
     let texts: Vec<String> = rig.inbox().into_iter().map(|row| row.body.text).collect();
     assert_eq!(texts, ["hi @homebot", "Hey Iris!", "/status"]);
+    let session = &rig.inbox()[0].session;
+    let heard = |rig: &Rig, before| -> Vec<String> {
+        let rows = rig.deps.ledger.heard(session, before);
+        rows.into_iter().map(|row| row.body.text).collect()
+    };
+    assert_eq!(heard(&rig, 9), ["just talk"], "of listed people only");
+    rig.fake.push_group_message(TOKEN, &ann(), &group, "so");
+    rig.fake
+        .push_group_message(TOKEN, &ann(), &group, "@HomeBot?");
+    for text in ["a", "b", "c"] {
+        rig.fake.push_group_message(TOKEN, &ann(), &group, text);
+    }
+    rig.fake.wait_confirmed(TOKEN, SOON).await;
+    assert_eq!(heard(&rig, 9), ["a", "b", "c"], "so many of the last");
+    assert!(heard(&rig, 4).is_empty(), "all of it was said after that");
     assert!(rig.outbox().is_empty(), "a group gets no pairing codes");
     assert!(
         rig.status("home")

@@ -68,6 +68,7 @@ pub fn account(root: &str, name: &str, token: &str) -> AccountConfig {
             ..AccessRules::default()
         },
         mention_patterns: Vec::new(),
+        history_limit: 3,
         resends_unknown: false,
         profile: None,
         platform: PlatformConfig::Telegram(telegram),

@@ -49,6 +49,7 @@ async fn poison(ledger: &Ledger) {
         outbox: Vec::new(),
         usage: Vec::new(),
         tell: Vec::new(),
+        heard: None,
     };
     ledger.commit_turn(dead).await.unwrap();
 }

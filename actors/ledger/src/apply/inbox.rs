@@ -2,11 +2,11 @@
 
 use openclaw_protocol::key::SessionKey;
 
-use super::{IDEM_TTL_MS, is_full, next_number, outbox, remember, turn};
+use super::{IDEM_TTL_MS, heard, is_full, next_number, outbox, remember, turn};
 use crate::codec::{self, Head, Record};
 use crate::error::{Reject, Stop};
 use crate::key;
-use crate::op::{Answer, InboxInsert, NoticeInsert, Receipt};
+use crate::op::{Answer, HeardInsert, InboxInsert, NoticeInsert, Receipt};
 use crate::row::{Appended, EndNote, InboxKey, InboxState};
 use crate::table::{TableId, Tables};
 
@@ -16,11 +16,16 @@ const MAX_OPEN: u64 = 1000;
 pub(super) fn append(
     tables: &mut impl Tables,
     rows: Vec<InboxInsert>,
+    overheard: &[HeardInsert],
     notices: Vec<NoticeInsert>,
     cursor: Option<(String, String)>,
 ) -> Result<Receipt, Stop> {
     let mut appended = Vec::with_capacity(rows.len());
-    for row in rows {
+    let count = rows.len();
+    for (at, row) in rows.into_iter().enumerate() {
+        for heard in overheard.iter().filter(|heard| heard.after == at) {
+            heard::insert(tables, heard)?;
+        }
         let seen_key = key::pair(&row.source, &row.source_id);
         let fresh = match tables.get(TableId::Seen, &seen_key)? {
             Some(seen) => {
@@ -49,6 +54,9 @@ pub(super) fn append(
             }
         };
         appended.push(fresh);
+    }
+    for heard in overheard.iter().filter(|heard| heard.after >= count) {
+        heard::insert(tables, heard)?;
     }
     for notice in notices {
         let seen_key = key::pair(&notice.source, &notice.source_id);

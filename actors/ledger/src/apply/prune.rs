@@ -36,8 +36,10 @@ fn row(tables: &mut impl Tables, row_key: &[u8], prune: &Prune) -> Result<bool, 
         return ended(tables, row_key, &value, prune);
     }
     // An answer or a key may have been written anew; usage and crash records are written once.
-    let renewed = matches!(table, TableId::Seen | TableId::Idem | TableId::Spent)
-        && codec::unseal_at(table, &value).is_ok_and(|(at, _)| at >= prune.before);
+    let renewed = matches!(
+        table,
+        TableId::Seen | TableId::Idem | TableId::Heard | TableId::Spent
+    ) && codec::unseal_at(table, &value).is_ok_and(|(at, _)| at >= prune.before);
     if renewed {
         return Ok(false);
     }

@@ -3,7 +3,7 @@
 use openclaw_protocol::key::SessionKey;
 use serde_json::Value;
 
-use super::{audit, company, inbox, outbox, session as sessions, spend};
+use super::{audit, company, heard, inbox, outbox, session as sessions, spend};
 use crate::codec::{self, Record};
 use crate::error::{Reject, Stop};
 use crate::key;
@@ -270,7 +270,8 @@ pub(super) fn commit(tables: &mut impl Tables, mut end: TurnEnd) -> Result<Recei
     let row_key = key::numbered(end.session.as_str(), end.turn);
     store(tables, &row_key, &mut record, Some(was), &end.why)?;
     company::end(tables, &end, company)?;
-    inbox::append(tables, std::mem::take(&mut end.tell), Vec::new(), None)?;
+    heard::clear(tables, &end)?;
+    inbox::append(tables, std::mem::take(&mut end.tell), &[], Vec::new(), None)?;
     tables.tally().add(Count::TurnsEnded, 1);
     Ok(Receipt::Committed(Committed {
         outbox_accounts,

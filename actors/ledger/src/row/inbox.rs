@@ -44,10 +44,21 @@ pub struct Notice {
     pub outbound: NewOutbound,
 }
 
+/// A message that was not for the agent: it becomes no turn, and the next turn of its session may see it.
+#[derive(Debug, Clone)]
+pub struct Overheard {
+    pub row: NewInbound,
+    /// How many rows of its batch came before it.
+    pub after: usize,
+    /// How many of its session are kept, at least 1.
+    pub keep: u64,
+}
+
 /// Everything one poll brought: written, with the cursor, in one transaction.
 #[derive(Debug, Clone, Default)]
 pub struct InboundBatch {
     pub rows: Vec<NewInbound>,
+    pub heard: Vec<Overheard>,
     pub notices: Vec<Notice>,
     /// Account and the platform's offset that acknowledges all of the above.
     pub cursor: Option<(String, String)>,

@@ -108,6 +108,8 @@ pub struct TurnCommit {
     pub usage: Vec<UsageRow>,
     /// What other sessions are told of its end; each of it comes in once.
     pub tell: Vec<NewInbound>,
+    /// Everything that was heard before the row of this number stands in `entries` and is forgotten.
+    pub heard: Option<u64>,
 }
 
 /// What a turn's commit left for others to do.

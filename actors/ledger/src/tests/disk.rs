@@ -184,7 +184,7 @@ fn a_newer_layout_is_left_untouched() {
             error,
             LedgerError::Newer {
                 found: 9,
-                known: 4,
+                known: 5,
                 ..
             }
         ),

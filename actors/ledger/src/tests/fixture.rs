@@ -117,6 +117,7 @@ pub(super) fn commit(name: &str, turn: TurnNo, outcome: TurnOutcome) -> TurnComm
         outbox: vec![outbound("42", "answer")],
         usage: Vec::new(),
         tell: Vec::new(),
+        heard: None,
     }
 }
 

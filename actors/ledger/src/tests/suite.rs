@@ -3,6 +3,7 @@
 mod audit;
 mod company;
 mod custody;
+mod heard;
 mod inbox;
 mod outbox;
 mod prune;

@@ -7,7 +7,7 @@ use super::{mismatched, now_ms, outbox_insert};
 use crate::Ledger;
 use crate::codec;
 use crate::error::LedgerError;
-use crate::op::{Answer, InboxInsert, NoticeInsert, Op, Receipt};
+use crate::op::{Answer, HeardInsert, InboxInsert, NoticeInsert, Op, Receipt};
 use crate::row::{Accepted, Appended, InboundBatch, InboxBody, NewInbound};
 
 pub(super) fn insert(row: NewInbound) -> Result<InboxInsert, LedgerError> {
@@ -50,7 +50,7 @@ impl Ledger {
         self.append_batch(InboundBatch {
             rows,
             cursor,
-            notices: Vec::new(),
+            ..InboundBatch::default()
         })
         .await
     }
@@ -63,6 +63,17 @@ impl Ledger {
             .into_iter()
             .map(insert)
             .collect::<Result<_, _>>()?;
+        let heard = batch
+            .heard
+            .into_iter()
+            .map(|heard| {
+                Ok(HeardInsert {
+                    row: insert(heard.row)?,
+                    after: heard.after,
+                    keep: heard.keep,
+                })
+            })
+            .collect::<Result<_, LedgerError>>()?;
         let notices = batch
             .notices
             .into_iter()
@@ -78,6 +89,7 @@ impl Ledger {
         match self
             .submit(Op::AppendInbound {
                 rows,
+                heard,
                 notices,
                 cursor: batch.cursor,
             })

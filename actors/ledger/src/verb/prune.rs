@@ -39,6 +39,8 @@ pub(crate) struct Limits {
     /// Platforms repeat an update for a day or two at most; a week leaves room for a long outage.
     pub(crate) seen: Keep,
     pub(crate) idem: Keep,
+    /// What a group said a week ago explains nothing that is asked today.
+    pub(crate) heard: Keep,
     /// Answered and sent rows, with their moves, for questions about last week.
     pub(crate) ended: Keep,
     /// Dead letters wait longer: somebody has to look at them.
@@ -58,6 +60,7 @@ impl Limits {
             for_ms: IDEM_TTL_MS,
             most: 100_000,
         },
+        heard: Keep::days(7, 20_000),
         ended: Keep::days(7, 100_000),
         dead: Keep::days(30, 10_000),
         usage: Keep::days(400, 200_000),
@@ -69,6 +72,7 @@ impl Limits {
         match table {
             TableId::Seen => self.seen,
             TableId::Idem => self.idem,
+            TableId::Heard => self.heard,
             TableId::Usage => self.usage,
             TableId::Spent => self.spent,
             TableId::Crash => self.crash,
@@ -78,9 +82,10 @@ impl Limits {
 }
 
 /// Tables that are pruned.
-const PRUNED: [TableId; 7] = [
+const PRUNED: [TableId; 8] = [
     TableId::Seen,
     TableId::Idem,
+    TableId::Heard,
     TableId::Inbox,
     TableId::Outbox,
     TableId::Usage,
@@ -103,7 +108,7 @@ enum Aged {
 
 impl Ledger {
     /// Removes what is over its time or past its number: dedupe keys (7 days), idempotency answers (24 hours),
-    /// answered and sent rows (7 days), dead letters (30 days), usage (400 days), crash records (90 days). Returns how
+    /// what was heard, answered and sent rows (7 days), dead letters (30 days), usage (400 days), crash records (90 days). Returns how
     /// many rows went.
     pub async fn prune(&self) -> Result<u64, LedgerError> {
         self.prune_at(now_ms()).await
@@ -222,7 +227,7 @@ fn age(table: TableId, row_key: &[u8], value: &[u8]) -> Option<Aged> {
         at_ms: i64,
     }
     match table {
-        TableId::Seen | TableId::Idem | TableId::Spent => Some(Aged::Ended(
+        TableId::Seen | TableId::Idem | TableId::Heard | TableId::Spent => Some(Aged::Ended(
             codec::unseal_at(table, value).map_or(i64::MIN, |(at, _)| at),
         )),
         TableId::Usage => Some(Aged::Ended(key::first_time(row_key).unwrap_or(i64::MIN))),

@@ -77,6 +77,7 @@ impl Ledger {
             outbox: Vec::new(),
             usage: Vec::new(),
             tell: Vec::new(),
+            heard: None,
             now_ms,
         };
         self.submit(Op::CommitTurn(Box::new(end))).await.map(drop)
@@ -215,6 +216,7 @@ impl Ledger {
                 .into_iter()
                 .map(super::inbox::insert)
                 .collect::<Result<_, _>>()?,
+            heard: commit.heard,
             now_ms,
         };
         match self.submit(Op::CommitTurn(Box::new(end))).await? {

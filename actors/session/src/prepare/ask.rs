@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use openclaw_protocol::ChatKind;
 use openclaw_tool::SessionKind;
 use openclaw_tool::policy::Subject;
 

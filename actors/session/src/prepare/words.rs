@@ -45,7 +45,7 @@ pub(crate) fn meanwhile(deps: &Deps, rows: &[InboxRow]) -> Message {
         return Message::user("", now_ms());
     };
     let heard = heard((first, words(first, &first.body, None, &zone)), with, &zone);
-    user_message(&config, first, with, queue::together(&heard, 0), false)
+    user_message(&config, first, with, &[], queue::together(&heard, 0), false)
 }
 
 fn said_at(row: &InboxRow) -> i64 {
@@ -59,6 +59,7 @@ pub(super) fn user_message(
     config: &Config,
     row: &InboxRow,
     with: &[InboxRow],
+    overheard: &[InboxRow],
     text: String,
     is_command: bool,
 ) -> Message {
@@ -77,7 +78,7 @@ pub(super) fn user_message(
     } else {
         Extra::new()
     };
-    extra.extend(outside::mark(config, rows()));
+    extra.extend(outside::mark(config, rows(), overheard));
     if row.source == "ws" {
         // The name its client gave it: by it a page knows its own message again.
         let key = format!("{}:user", row.run_id);

@@ -51,6 +51,7 @@ async fn end(deps: &Deps, row: InboxRow, reason: &'static str) -> Result<(), Led
             tell: subagent::outcome(&row, End::Stopped, "", 0, None)
                 .into_iter()
                 .collect(),
+            heard: None,
         })
         .await;
     match ended {

@@ -257,6 +257,18 @@ thread_local! {
     pub(super) static ASKED: std::cell::RefCell<Vec<ModelRequest>> = const { std::cell::RefCell::new(Vec::new()) };
 }
 
+/// The messages of the last request, as `role: text`.
+pub(super) fn last_request() -> Vec<String> {
+    ASKED.with(|asked| {
+        let asked = asked.borrow();
+        let messages = &asked.last().unwrap().messages;
+        messages
+            .iter()
+            .map(|m| format!("{}: {}", m.role(), m.text()))
+            .collect()
+    })
+}
+
 /// A tool that counts its runs.
 pub(super) struct Counting {
     spec: ToolSpec,
@@ -407,6 +419,13 @@ pub(super) fn key() -> SessionKey {
     SessionKey::parse("agent:main:telegram:direct:42").unwrap()
 }
 
+pub(super) fn person(id: &str) -> Sender {
+    Sender {
+        id: id.to_owned(),
+        ..Sender::default()
+    }
+}
+
 pub(super) fn route() -> Route {
     Route {
         channel: "telegram".to_owned(),
@@ -451,24 +470,29 @@ impl House {
         text: &str,
         is_press: bool,
     ) {
-        let row = NewInbound {
+        let mut row = self.row(key, run, text);
+        row.body.sender = sender;
+        row.body.is_press = is_press;
+        self.intake.accept(row, None).await.unwrap();
+    }
+
+    /// A message from Telegram.
+    pub(super) fn row(&self, key: &SessionKey, run: &str, text: &str) -> NewInbound {
+        NewInbound {
             session: key.clone(),
             source: "telegram/home".to_owned(),
             source_id: run.to_owned(),
             run_id: run.into(),
             body: Inbound {
                 text: text.to_owned(),
-                sender,
                 deliver: true,
                 timestamp_ms: 1_771_147_800_000,
-                is_press,
                 ..Inbound::default()
             },
             reply: Some(route()),
             received_at_ms: 1_771_147_800_000,
             traceparent: Some(TRACE.to_owned()),
-        };
-        self.intake.accept(row, None).await.unwrap();
+        }
     }
 
     /// Takes up another limit of turns at a time, as a reload does.

@@ -41,18 +41,6 @@ async fn asked(house: &House) {
         .await;
 }
 
-/// The messages of the last request, as `role: text`.
-fn last_request() -> Vec<String> {
-    ASKED.with(|asked| {
-        let asked = asked.borrow();
-        let messages = &asked.last().unwrap().messages;
-        messages
-            .iter()
-            .map(|m| format!("{}: {}", m.role(), m.text()))
-            .collect()
-    })
-}
-
 #[tokio::test(start_paused = true)]
 async fn what_waits_is_collected_into_one_turn() {
     let house = plan(json!({"mode": "collect"}))

@@ -55,8 +55,12 @@ pub struct TelegramAccount {
     pub link_preview: Option<bool>,
     /// Largest file taken in.
     pub media_max_mb: Option<f64>,
-    /// How many unanswered group messages the model gets to see.
+    /// How many unanswered group messages the model gets to see; none with 0.
     pub history_limit: Option<usize>,
+    /// How many of a person's messages, with what was answered, the model gets to see of a direct chat; all with 0.
+    pub dm_history_limit: Option<usize>,
+    /// Direct chats by the person's id.
+    pub dms: BTreeMap<String, TelegramDirect>,
     /// Set before each answer.
     pub response_prefix: Option<String>,
     /// What happens to a part of which nobody knows whether it went out.
@@ -72,6 +76,14 @@ pub enum UnknownSend {
     Hold,
     /// It is sent again; it may arrive twice.
     Resend,
+}
+
+/// Rules of one direct chat.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct TelegramDirect {
+    /// How many of the person's messages the model gets to see; all with 0.
+    pub history_limit: Option<usize>,
 }
 
 /// Rules of one group.
@@ -147,6 +159,12 @@ impl TelegramAccount {
     /// Tells whether it is switched on.
     pub fn is_enabled(&self) -> bool {
         self.enabled != Some(false)
+    }
+
+    /// How many of a person's messages the model gets to see of their direct chat; none is all.
+    pub fn direct_history(&self, person: &str) -> Option<usize> {
+        let own = self.dms.get(person).and_then(|chat| chat.history_limit);
+        own.or(self.dm_history_limit).filter(|limit| *limit > 0)
     }
 
     /// Who may address it in groups: `groupAllowFrom`, else `allowFrom`.
