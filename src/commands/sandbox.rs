@@ -9,7 +9,9 @@ use openclaw_protocol::AgentId;
 use openclaw_protocol::SessionKey;
 use openclaw_protocol::key::KeyError;
 use openclaw_tool::Toolbox;
+use openclaw_tool::sandbox::Docker;
 use openclaw_tool::sandbox::Scope;
+use openclaw_tool::sandbox::containers;
 use openclaw_tool::sandbox::name_of;
 use serde_json::Value;
 
@@ -42,9 +44,9 @@ enum SandboxCommand {
         #[arg(long)]
         stranger: bool,
     },
-    /// List the sandboxes that keep files.
+    /// List the sandboxes that keep files, and their containers.
     List,
-    /// Throw a sandbox's files away; the next program that runs in it finds it empty.
+    /// Throw a sandbox's files and its container away; the next program that runs in it finds it empty.
     #[command(group = clap::ArgGroup::new("which").required(true))]
     Recreate {
         /// All of them.
@@ -105,6 +107,8 @@ fn folders(shell: &Shell) -> CommandResult<Vec<(String, PathBuf)>> {
     let mut found: Vec<(String, PathBuf)> = entries
         .filter_map(Result::ok)
         .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
+        // What is noted of containers is no sandbox.
+        .filter(|entry| !entry.file_name().to_string_lossy().starts_with('.'))
         .map(|entry| {
             (
                 entry.file_name().to_string_lossy().into_owned(),
@@ -118,19 +122,32 @@ fn folders(shell: &Shell) -> CommandResult<Vec<(String, PathBuf)>> {
 
 fn list(shell: &Shell) -> CommandResult {
     let found = folders(shell)?;
+    let notes = containers(&shell.paths()?.state_dir.join("sandboxes"));
+    let of = |name: &str| notes.iter().find(|note| note.sandbox == name);
     let told: Value = found
         .iter()
-        .map(|(name, path)| serde_json::json!({ "name": name, "path": path }))
+        .map(|(name, path)| {
+            let note = of(name);
+            let container = note.map(|note| &note.container);
+            let image = note.map(|note| &note.image);
+            serde_json::json!({ "name": name, "path": path, "container": container, "image": image })
+        })
         .collect();
     shell.terminal.show(&told, |terminal| {
         if found.is_empty() {
             return "There is none.".to_owned();
         }
-        let mut table = Table::new(&["SANDBOX", "FILES"]);
+        let mut table = Table::new(&["SANDBOX", "FILES", "CONTAINER"]);
         for (name, path) in &found {
             table.row(vec![
                 (Tone::Strong, name.clone()),
                 (Tone::Muted, path.display().to_string()),
+                (
+                    Tone::Muted,
+                    of(name).map_or_else(String::new, |note| {
+                        format!("{} ({})", note.container, note.image)
+                    }),
+                ),
             ]);
         }
         table.render(terminal)
@@ -152,14 +169,20 @@ fn recreate(session: Option<&str>, agent: Option<&str>, all: bool, shell: &Shell
         }
         (None, None) => None,
     };
+    let is_meant = |name: &str| all || wanted.as_deref() == Some(name);
+    // The container first: it holds the files.
+    let sandboxes = shell.paths()?.state_dir.join("sandboxes");
+    let removed = Docker::find().remove(&sandboxes, |note| is_meant(&note.sandbox));
+    let removed = removed.map_err(|why| CommandError::new(Kind::Io, why))?;
+    let removed: Vec<String> = removed.into_iter().map(|note| note.container).collect();
     let mut gone = Vec::new();
     for (name, path) in folders(shell)? {
-        if all || wanted.as_ref() == Some(&name) {
+        if is_meant(&name) {
             std::fs::remove_dir_all(&path).map_err(|error| unreadable(&path, &error))?;
             gone.push(name);
         }
     }
-    let told = serde_json::json!({ "removed": gone });
+    let told = serde_json::json!({ "removed": gone, "containers": removed });
     shell
         .terminal
         .show(&told, |terminal| match gone.is_empty() {
@@ -179,11 +202,13 @@ fn render(told: &Value, terminal: &Terminal) -> String {
     let mut lines = vec![
         format!("Session: {}", string(told, "sessionKey")),
         format!(
-            "Sandbox: {} (mode {}, scope {}, workspace {})",
+            "Sandbox: {} (mode {}, scope {}, workspace {}, walls {}){}",
             if is_sandboxed { "yes" } else { "no" },
             string(sandbox, "mode"),
             string(sandbox, "scope"),
             string(sandbox, "workspaceAccess"),
+            string(sandbox, "backend"),
+            container(sandbox.get("docker").unwrap_or(&Value::Null)),
         ),
         elevated(told.get("elevated").unwrap_or(&Value::Null), is_sandboxed),
         String::new(),
@@ -219,6 +244,23 @@ fn render(told: &Value, terminal: &Terminal) -> String {
     lines.push(table.render(terminal));
     lines.extend(outside(told.get("outside").unwrap_or(&Value::Null)));
     lines.join("\n")
+}
+
+/// What is set about containers, where there are any.
+fn container(docker: &Value) -> String {
+    if docker.is_null() {
+        return String::new();
+    }
+    let refused = docker.get("refused").and_then(Value::as_str);
+    let told = format!(
+        "\nContainer: {}, network {}",
+        string(docker, "image"),
+        string(docker, "network")
+    );
+    match refused {
+        Some(why) => format!("{told}\n  none is made: {why}"),
+        None => told,
+    }
 }
 
 /// Who can have programs run outside the walls.

@@ -11,6 +11,8 @@ use openclaw_tool::policy::OUTSIDE_TOLD;
 use openclaw_tool::policy::OutsideRules;
 use openclaw_tool::policy::Policy;
 use openclaw_tool::policy::Subject;
+use openclaw_tool::sandbox::Backend;
+use openclaw_tool::sandbox::DockerSetting;
 use openclaw_tool::sandbox::Setting;
 use serde_json::Value;
 use serde_json::json;
@@ -59,6 +61,7 @@ pub fn explain(config: &Config, toolbox: &Toolbox, session: &SessionKey, is_owne
             "scope": setting.scope,
             "workspaceAccess": setting.workspace_access,
             "backend": setting.backend,
+            "docker": (setting.backend == Backend::Docker).then(|| DockerSetting::of(tree, &agent).told()),
             "sessionIsSandboxed": setting.covers(session),
         },
         "elevated": elevated::told(tree, &agent),

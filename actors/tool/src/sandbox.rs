@@ -4,6 +4,7 @@
 //! where no sandbox works, nothing is run.
 
 mod bubblewrap;
+mod docker;
 mod folder;
 mod landlock;
 mod setting;
@@ -15,6 +16,10 @@ use openclaw_protocol::SessionKey;
 
 pub use self::bubblewrap::Bubblewrap;
 pub use self::bubblewrap::Proof;
+pub use self::docker::Docker;
+pub use self::docker::DockerSetting;
+pub use self::docker::Note;
+pub use self::docker::containers;
 pub use self::folder::name_of;
 pub use self::landlock::Landlock;
 pub use self::landlock::walled;
@@ -46,6 +51,7 @@ pub struct Sandboxes {
     folder: Arc<PathBuf>,
     bubblewrap: Bubblewrap,
     landlock: Landlock,
+    docker: Docker,
 }
 
 impl Sandboxes {
@@ -55,6 +61,7 @@ impl Sandboxes {
             folder: Arc::new(folder),
             bubblewrap,
             landlock: Landlock::none(),
+            docker: Docker::find(),
         }
     }
 
@@ -96,7 +103,26 @@ impl Sandboxes {
             }),
             Backend::Bubblewrap => bubblewrap(),
             Backend::Landlock => landlock(),
+            Backend::Docker => Err("it is asked for with its setting".to_owned()),
             Backend::Unknown => Err("agents.defaults.sandbox.backend names no sandbox".to_owned()),
         }
+    }
+
+    /// The launch within the container of its session's sandbox, which is made if it isn't there. Blocks.
+    pub fn contain(
+        &self,
+        launch: &Launch,
+        setting: Setting,
+        docker: &DockerSetting,
+        session: &SessionKey,
+        workspace: &std::path::Path,
+    ) -> Result<Launch, String> {
+        let place = docker::Place {
+            folder: &self.folder,
+            setting,
+            session,
+            workspace,
+        };
+        self.docker.around(launch, &place, docker)
     }
 }

@@ -31,6 +31,8 @@ use crate::ToolCall;
 use crate::exec::Gate;
 use crate::exec::Launch;
 use crate::sandbox::Access;
+use crate::sandbox::Backend;
+use crate::sandbox::DockerSetting;
 use crate::sandbox::Sandboxes;
 use crate::sandbox::Setting;
 
@@ -175,7 +177,15 @@ impl ExecGate {
             return Ok(launch);
         };
         let sandboxes = self.sandboxes.clone();
-        let around = move || sandboxes.around(&launch, setting, &call.session, &call.workspace);
+        let docker = (setting.backend == Backend::Docker)
+            .then(|| DockerSetting::of(self.desk.config().value(), &call.agent));
+        let around = move || {
+            let (session, workspace) = (&call.session, &call.workspace);
+            match &docker {
+                Some(docker) => sandboxes.contain(&launch, setting, docker, session, workspace),
+                None => sandboxes.around(&launch, setting, session, workspace),
+            }
+        };
         let around = blocking(around).await?;
         around.map_err(|why| format!("this session is sandboxed, and no sandbox works here: {why}"))
     }

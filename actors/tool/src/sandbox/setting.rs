@@ -55,6 +55,8 @@ pub enum Backend {
     Bubblewrap,
     /// Landlock and a filter of system calls.
     Landlock,
+    /// A container.
+    Docker,
     /// Nothing that there is: nothing is run.
     Unknown,
 }
@@ -104,6 +106,7 @@ impl Setting {
             None => Backend::Any,
             Some("bubblewrap") => Backend::Bubblewrap,
             Some("landlock") => Backend::Landlock,
+            Some("docker") => Backend::Docker,
             Some(_) => Backend::Unknown,
         };
         Self {
