@@ -46,7 +46,7 @@ enum SandboxCommand {
     },
     /// List the sandboxes that keep files, and their containers.
     List,
-    /// Throw a sandbox's files and its container away; the next program that runs in it finds it empty.
+    /// Throw a sandbox's files and container away; the next program in it finds it empty.
     #[command(group = clap::ArgGroup::new("which").required(true))]
     Recreate {
         /// All of them.
