@@ -23,8 +23,10 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
 const OTHER_BOT: &str = "777000:OTHER-test-token-0123456789-abcdefghij";
-/// Who asks on the quiet account.
+/// Who asks on the quiet account: the first of so many people, in turn. One alone would have thousands of messages behind
+/// them at the end of a long flood, and wait for those.
 const ASKER: i64 = 9;
+const ASKERS: usize = 100;
 /// What a flood may cost, whatever its length: buffers of the connections and the turns there can be at once.
 const FLAT: u64 = 80 * 1024 * 1024;
 
@@ -59,7 +61,7 @@ async fn a_flood_on_one_account_leaves_memory_flat_and_the_other_account_quick()
 
     let mut calm = Vec::new();
     for n in 0..60 {
-        calm.push(asked(&quiet, &format!("before{n}.")).await);
+        calm.push(asked(&quiet, n, &format!("before{n}.")).await);
     }
     let before = gateway.rss();
     for n in 0..count {
@@ -71,7 +73,8 @@ async fn a_flood_on_one_account_leaves_memory_flat_and_the_other_account_quick()
     let deadline = Duration::from_secs(60)
         + Duration::from_millis(40) * u32::try_from(count).expect("a number");
     while loud.sent_count() < count {
-        during.push(asked(&quiet, &format!("during{}.", during.len())).await);
+        let n = during.len();
+        during.push(asked(&quiet, n, &format!("during{n}.")).await);
         peak = peak.max(gateway.rss());
         assert!(
             began.elapsed() < deadline,
@@ -105,9 +108,10 @@ async fn a_flood_on_one_account_leaves_memory_flat_and_the_other_account_quick()
     assert_eq!(loud.sent_count(), count, "each was answered once");
 }
 
-async fn asked(telegram: &FakeTelegram, text: &str) -> Duration {
+async fn asked(telegram: &FakeTelegram, n: usize, text: &str) -> Duration {
     let began = Instant::now();
-    telegram.push_message(OTHER_BOT, &Person::new(ASKER, "Asker"), text);
+    let asker = ASKER + i64::try_from(n % ASKERS).expect("a number");
+    telegram.push_message(OTHER_BOT, &Person::new(asker, "Asker"), text);
     let what = format!("an answer to {text}");
     telegram
         .wait(&what, Duration::from_secs(30), |fake| {
