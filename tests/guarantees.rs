@@ -19,7 +19,7 @@ use openclaw_support::skip;
 fn every_promise_has_its_test() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut tests = BTreeSet::new();
-    for folder in ["tests", "actors", "protocol", "compute", "src"] {
+    for folder in ["tests", "actors", "protocol", "src"] {
         collect(&root.join(folder), &mut tests);
     }
     for (line, test) in promises() {
