@@ -44,6 +44,7 @@ mod plan;
 mod prepare;
 mod prompt;
 mod queue;
+mod quick;
 mod reply;
 mod reset;
 mod router;

@@ -53,6 +53,7 @@ use crate::outbound::Manner;
 use crate::outside;
 use crate::overheard;
 use crate::queue;
+use crate::quick;
 use crate::reset;
 use crate::send;
 use crate::shown;
@@ -226,8 +227,7 @@ pub(crate) async fn prepare(
         _ => Vec::new(),
     };
     let text = {
-        let first = (&*row, words(&row, &inbound, previous_ms, &zone));
-        let heard = heard(first, &with, &zone);
+        let heard = heard((&row, &inbound, previous_ms), &with, &config, &zone);
         let said = queue::together(&heard, rules.shortened(heard.len()));
         let before = overheard
             .iter()

@@ -19,7 +19,7 @@ use crate::entry;
 use crate::entry::Entry;
 
 /// Longest pause for quiet, in pauses: who never stops typing is answered all the same.
-const PATIENCE: u32 = 10;
+pub(crate) const PATIENCE: u32 = 10;
 /// Longest line that stands for a message which is not shown in full, in characters.
 const LINE: usize = 160;
 /// Most rows that are looked at: more wait than anyone would type.
@@ -82,12 +82,16 @@ impl Rules {
             return Self::PLAIN;
         };
         let number = |name: &str| stored.and_then(|entry| entry.get(name)?.as_u64());
+        let of_channel_ms =
+            channel.and_then(|channel| config.debounce_ms_by_channel.get(channel).copied());
         let own_drop = stored.and_then(|entry| entry::text(entry, "queueDrop"));
         let cap = number("queueCap").and_then(|cap| usize::try_from(cap).ok());
         Self {
             mode,
             debounce: Duration::from_millis(
-                number("queueDebounceMs").unwrap_or(config.debounce_ms),
+                number("queueDebounceMs")
+                    .or(of_channel_ms)
+                    .unwrap_or(config.debounce_ms),
             ),
             cap: Some(cap.unwrap_or(config.cap).max(1)),
             surplus: own_drop
@@ -273,8 +277,8 @@ pub(crate) fn guests<'a>(
         .collect()
 }
 
-/// The text of a turn that answers several messages; each comes with the words that the model sees of it.
-pub(crate) fn together(messages: &[(&InboxRow, String)], shortened: usize) -> String {
+/// The text of a turn that answers several messages: of each what was said, and the words that the model sees of it.
+pub(crate) fn together(messages: &[(String, String)], shortened: usize) -> String {
     if let [(_, only)] = messages {
         return only.clone();
     }
@@ -286,8 +290,8 @@ pub(crate) fn together(messages: &[(&InboxRow, String)], shortened: usize) -> St
             "[{} more messages waited than are shown in full; a line of each]\n",
             short.len()
         ));
-        for (row, _) in short {
-            out.push_str(&format!("- {}\n", line(&row.body.text)));
+        for (said, _) in short {
+            out.push_str(&format!("- {}\n", line(said)));
         }
         out.push('\n');
     }

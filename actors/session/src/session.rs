@@ -127,6 +127,8 @@ pub(crate) struct Session {
     /// When it was last told of a message.
     heard: Instant,
     quiet: Option<Timer>,
+    /// Since when what came to an idle session is held back for what may follow quickly.
+    typing_since: Option<Instant>,
     /// Counts activity; an idle timer of an earlier count is void.
     activity: u64,
     turns: u64,
@@ -187,6 +189,7 @@ impl Session {
             self.permit = None;
             self.feed = None;
             self.held_since = None;
+            self.typing_since = None;
             self.rest(ctx);
             return Ok(());
         };
@@ -355,6 +358,7 @@ impl Actor for Session {
             held_since: None,
             heard: Instant::now(),
             quiet: None,
+            typing_since: None,
             activity: 0,
             turns: 0,
             idle: None,

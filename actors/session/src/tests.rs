@@ -10,6 +10,7 @@ mod operation;
 mod overheard;
 mod places;
 mod queue;
+mod quick;
 mod recovery;
 mod subagent;
 mod survival;

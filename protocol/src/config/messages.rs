@@ -46,6 +46,8 @@ pub struct Queue {
     pub by_channel: BTreeMap<String, QueueMode>,
     /// How long quiet must be before they are taken up.
     pub debounce_ms: u64,
+    /// The same by channel.
+    pub debounce_ms_by_channel: BTreeMap<String, u64>,
     /// How many are kept; it counts where a rule is chosen.
     pub cap: usize,
     /// Which go when there are more: `old`, `new`; with `summarize`, the usual, the oldest are shown as a line each.
@@ -58,6 +60,7 @@ impl Default for Queue {
             mode: None,
             by_channel: BTreeMap::new(),
             debounce_ms: 1_000,
+            debounce_ms_by_channel: BTreeMap::new(),
             cap: 20,
             drop: None,
         }
@@ -87,8 +90,16 @@ pub enum QueueMode {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct InboundRules {
-    /// How long to wait for the next.
+    /// How long to wait for the next; not at all where nothing is set.
     pub debounce_ms: Option<u64>,
     /// The same by channel.
     pub by_channel: BTreeMap<String, u64>,
+}
+
+impl InboundRules {
+    /// How long is waited for the next message of a person on a channel, in milliseconds.
+    pub fn wait_ms(&self, channel: &str) -> u64 {
+        let own = self.by_channel.get(channel).copied();
+        own.or(self.debounce_ms).unwrap_or(0)
+    }
 }

@@ -18,17 +18,31 @@ pub(super) fn words(
     envelope::wrap(inbound, &frame)
 }
 
-/// The same of all rows of a turn.
-pub(super) fn heard<'a>(
-    first: (&'a InboxRow, String),
-    with: &'a [InboxRow],
+/// The messages of a turn's rows, each with the words that the model sees of it: the first row with what is to be read
+/// of it and when the session was heard before. What was typed quickly is one message.
+pub(super) fn heard(
+    (first, inbound, mut previous_ms): (&InboxRow, &Inbound, Option<i64>),
+    with: &[InboxRow],
+    config: &Config,
     zone: &TimeZone,
-) -> Vec<(&'a InboxRow, String)> {
-    let mut before = said_at(first.0);
-    let mut heard = vec![first];
-    for row in with {
-        heard.push((row, words(row, &row.body, Some(before), zone)));
-        before = said_at(row);
+) -> Vec<(String, String)> {
+    let rows: Vec<&InboxRow> = std::iter::once(first).chain(with).collect();
+    let mut heard = Vec::new();
+    for group in quick::groups(&rows, config) {
+        let Some((head, rest)) = group.split_first() else {
+            continue;
+        };
+        let mut said = match head.seq == first.seq {
+            true => inbound.clone(),
+            false => head.body.clone(),
+        };
+        for row in rest {
+            said.text.push('\n');
+            said.text.push_str(&row.body.text);
+        }
+        let words = words(head, &said, previous_ms, zone);
+        previous_ms = Some(said_at(rest.last().unwrap_or(head)));
+        heard.push((said.text, words));
     }
     heard
 }
@@ -44,7 +58,7 @@ pub(crate) fn meanwhile(deps: &Deps, rows: &[InboxRow]) -> Message {
     let Some((first, with)) = rows.split_first() else {
         return Message::user("", now_ms());
     };
-    let heard = heard((first, words(first, &first.body, None, &zone)), with, &zone);
+    let heard = heard((first, &first.body, None), with, &config, &zone);
     user_message(&config, first, with, &[], queue::together(&heard, 0), false)
 }
 

@@ -4,6 +4,7 @@ use super::*;
 use crate::conversation;
 use crate::queue::Mode;
 use crate::queue::Rules;
+use crate::quick;
 use crate::turn::joined;
 
 /// What becomes of the rows that wait.
@@ -32,6 +33,13 @@ impl Session {
         if !queue::may_share(first, &config) {
             return Taking::Turn(1);
         }
+        // Of a message that something else follows nobody waits for more.
+        let quick = quick::count(rows, &config);
+        let wait = quick::wait(first, &config).filter(|_| quick == rows.len());
+        if wait.is_some_and(|wait| self.is_typing(wait, ctx)) {
+            return Taking::Later;
+        }
+        self.typing_since = None;
         // Most messages come alone to a session that is idle.
         if rows.len() == 1 && self.held_since.is_none() {
             return Taking::Turn(1);
@@ -47,17 +55,34 @@ impl Session {
                 .due(since, self.heard)
                 .saturating_duration_since(Instant::now());
             if !wait.is_zero() && !rules.debounce.is_zero() {
-                self.permit = None;
-                ctx.note("waits until nobody types");
-                let timer = ctx.after(wait, SessionMail::Quiet);
-                if let Some(before) = self.quiet.replace(timer) {
-                    before.cancel();
-                }
+                self.hold(wait, ctx);
                 return Taking::Later;
             }
             self.held_since = None;
         }
-        Taking::Turn(take.count)
+        Taking::Turn(take.count.max(quick))
+    }
+
+    /// Whether its person may go on typing: they did so just now, and not for ever.
+    fn is_typing(&mut self, wait: Duration, ctx: &mut Context<Self>) -> bool {
+        let now = Instant::now();
+        let since = *self.typing_since.get_or_insert(now);
+        let due = (self.heard + wait).min(since + wait * queue::PATIENCE);
+        let left = due.saturating_duration_since(now);
+        if !left.is_zero() {
+            self.hold(left, ctx);
+        }
+        !left.is_zero()
+    }
+
+    /// Looks at what waits again, after a while.
+    fn hold(&mut self, wait: Duration, ctx: &mut Context<Self>) {
+        self.permit = None;
+        ctx.note("waits until nobody types");
+        let timer = ctx.after(wait, SessionMail::Quiet);
+        if let Some(before) = self.quiet.replace(timer) {
+            before.cancel();
+        }
     }
 
     /// What is done at once about rows that come while a turn runs.
