@@ -89,6 +89,7 @@ pub use self::section::Tree;
 pub use self::session::Maintenance;
 pub use self::session::MaintenanceMode;
 pub use self::session::Session;
+pub use self::session::SessionScope;
 pub use self::telemetry::Diagnostics;
 pub use self::telemetry::LogLevel;
 pub use self::telemetry::Logging;

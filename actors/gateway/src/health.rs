@@ -228,6 +228,6 @@ pub fn session_defaults(config: &Config) -> Value {
         "defaultAgentId": agent,
         "mainKey": "main",
         "mainSessionKey": openclaw_protocol::SessionKey::main(&agent),
-        "scope": "per-sender",
+        "scope": config.session.or_default().scope.as_str(),
     })
 }

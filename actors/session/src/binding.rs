@@ -14,6 +14,7 @@ use openclaw_protocol::config::Binding;
 use openclaw_protocol::config::Config;
 use openclaw_protocol::config::PeerKind;
 use openclaw_protocol::config::Section;
+use openclaw_protocol::config::SessionScope;
 
 use crate::deps::ConfigNow;
 
@@ -59,10 +60,13 @@ pub struct Arrival<'a> {
 /// The session of a message.
 pub fn session_for(config: &Config, arrival: &Arrival<'_>) -> SessionKey {
     let agent = agent_for(config, arrival);
+    let session = config.session.or_default();
+    if session.scope == SessionScope::Global {
+        return SessionKey::main(&agent);
+    }
     let thread = arrival.chat.thread.as_deref();
     match arrival.chat.kind {
         ChatKind::Direct => {
-            let session = config.session.or_default();
             let peer = arrival.sender.unwrap_or(&arrival.chat.id);
             let linked = link(&session.identity_links, arrival.channel, peer);
             SessionKey::direct(
@@ -211,6 +215,24 @@ mod tests {
         assert_eq!(agent.as_str(), "main");
         let agent = agent_for(&config, &arrival("default", &direct, "1"));
         assert_eq!(agent.as_str(), "work");
+    }
+
+    #[test]
+    fn with_one_scope_for_all_an_agent_has_one_conversation() {
+        let work = binding(
+            "work",
+            json!({"channel": "telegram", "accountId": "office"}),
+        );
+        let mut config = config(vec![work]);
+        config.session =
+            Section::Valid(serde_json::from_value(json!({"scope": "global"})).unwrap());
+        let mut topic = chat(ChatKind::Group, "-100");
+        topic.thread = Some("7".to_owned());
+        for chat in [chat(ChatKind::Direct, "42"), topic] {
+            let key = |account| session_for(&config, &arrival(account, &chat, "42"));
+            assert_eq!(key("home").as_str(), "agent:main:main");
+            assert_eq!(key("office").as_str(), "agent:work:main");
+        }
     }
 
     #[test]

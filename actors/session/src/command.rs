@@ -61,6 +61,8 @@ pub enum Children {
     Stop(String),
     /// One of the list.
     Info(String),
+    /// What one of the list said last.
+    Log(String),
 }
 
 /// How much is said.
@@ -174,6 +176,7 @@ fn children(rest: &str) -> Option<Children> {
         (None | Some("list"), None) => Children::List,
         (Some("stop" | "kill"), Some(which)) => Children::Stop(which.to_owned()),
         (Some("info"), Some(which)) => Children::Info(which.to_owned()),
+        (Some("log"), Some(which)) => Children::Log(which.to_owned()),
         _ => return None,
     };
     words.next().is_none().then_some(wanted)

@@ -284,11 +284,19 @@ impl Actor for Turn {
     type Args = TurnArgs;
 
     fn init(args: TurnArgs, ctx: &mut Context<Self>) -> Result<Self, ExitError> {
-        let seconds = (args.deps.config)()
+        let usual = (args.deps.config)()
             .agents
             .defaults
             .or_default()
             .timeout_seconds;
+        // Who gives a task may give it less time than turns have, not more.
+        let own = args
+            .row
+            .body
+            .spawn
+            .as_deref()
+            .and_then(|spawn| spawn.run_timeout_seconds);
+        let seconds = own.unwrap_or(usual).min(usual);
         let tab = Tab::of(&args.deps, &args.row);
         let typing = args
             .row

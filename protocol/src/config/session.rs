@@ -12,6 +12,8 @@ use crate::DmScope;
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Session {
+    /// Whether there are several conversations at all.
+    pub scope: SessionScope,
     /// How far direct messages share one conversation; `per-channel-peer` unless told otherwise,
     /// so that one person's messages are never shown to another.
     pub dm_scope: DmScope,
@@ -40,6 +42,7 @@ pub struct Session {
 impl Default for Session {
     fn default() -> Self {
         Self {
+            scope: SessionScope::PerSender,
             dm_scope: DmScope::PerChannelPeer,
             main_key: None,
             identity_links: BTreeMap::new(),
@@ -51,6 +54,27 @@ impl Default for Session {
             typing_mode: None,
             send_policy: None,
             maintenance: Maintenance::default(),
+        }
+    }
+}
+
+/// Whether an agent has several conversations at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SessionScope {
+    /// One for each person, group and channel, as `dmScope` says.
+    #[default]
+    PerSender,
+    /// Everything is said in the agent's main session.
+    Global,
+}
+
+impl SessionScope {
+    /// The word in files and answers.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::PerSender => "per-sender",
+            Self::Global => "global",
         }
     }
 }

@@ -65,6 +65,9 @@ pub struct Spawn {
     /// What it is called.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
+    /// How long it may take, in seconds; as long as any turn where nothing is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run_timeout_seconds: Option<u64>,
     /// Where the parent answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reply: Option<Route>,

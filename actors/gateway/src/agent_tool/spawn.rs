@@ -40,6 +40,7 @@ pub(super) fn spawn(door: &Door) -> HouseTool {
                 "agentId": { "type": "string", "description": "another agent" },
                 "model": { "type": "string" },
                 "thinking": { "type": "string" },
+                "runTimeoutSeconds": { "type": "integer", "description": "how long it may take" },
             }),
             &["task"],
         ),
@@ -181,6 +182,12 @@ async fn spawned(ask: Ask) -> Result<Value, String> {
     Ok(answer)
 }
 
+/// How long a task may take: as asked, else as configured; 0 is no bound of its own.
+fn run_timeout(asked: Option<u64>, rules: &Rules<'_>) -> Option<u64> {
+    let seconds = asked.unwrap_or_else(|| rules.number("runTimeoutSeconds", 0));
+    (seconds > 0).then_some(seconds)
+}
+
 fn row(
     ask: &Ask,
     child: SessionKey,
@@ -209,6 +216,12 @@ fn row(
             scopes: caller.scopes,
             outside: (ask.outside.as_ref()).map(|outside| format!("a task, {}", outside.from)),
             spawn: Some(Box::new(Spawn {
+                run_timeout_seconds: run_timeout(
+                    ask.arguments
+                        .value("runTimeoutSeconds")
+                        .and_then(Value::as_u64),
+                    rules,
+                ),
                 parent: ask.session.clone(),
                 label: ask.arguments.text("label"),
                 reply: caller.reply.clone(),
@@ -245,6 +258,12 @@ mod tests {
             assert!(why.contains(key), "{why}");
         }
         assert!(rules.lets("work") && !rules.lets("other"));
+        let timed =
+            json!({ "agents": { "defaults": { "subagents": { "runTimeoutSeconds": 60 } } } });
+        let timed = Rules::of(&timed, "main");
+        assert_eq!(run_timeout(None, &timed), Some(60));
+        assert_eq!(run_timeout(Some(5), &timed), Some(5));
+        assert_eq!(run_timeout(Some(0), &timed), None);
         let none = json!({});
         let usual = Rules::of(&none, "main");
         assert!(refused(&usual, 0, 4, 7).is_none());

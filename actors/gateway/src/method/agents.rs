@@ -115,7 +115,7 @@ pub(super) fn listed(call: &Call) -> Value {
     let mut answer = json!({
         "defaultId": config.agents.default_id(),
         "mainKey": "main",
-        "scope": "per-sender",
+        "scope": config.session.or_default().scope.as_str(),
         "agents": agents,
     });
     if is_late && let Value::Object(answer) = &mut answer {

@@ -1,15 +1,22 @@
 //! `/subagents`: what works for a session on the side.
 
 use openclaw_ledger::InboxRow;
+use openclaw_protocol::Message;
 use openclaw_protocol::SessionKey;
 
 use super::Children;
 use crate::Intake;
+use crate::conversation;
 use crate::deps::Deps;
+use crate::entry;
 use crate::subagent;
 
 /// Tasks of a list; the oldest that ended are left out.
 const SHOWN: usize = 20;
+/// Lines of a transcript that a log is made from.
+const LOGGED: u64 = 20;
+/// Of each message so many characters.
+const LINE: usize = 300;
 
 /// Does what is wanted, and says it.
 pub(crate) async fn answer(
@@ -28,6 +35,10 @@ pub(crate) async fn answer(
         }
         Children::Info(which) => match pick(&tasks, which) {
             Some(row) => info(row, now_ms),
+            None => none(which),
+        },
+        Children::Log(which) => match pick(&tasks, which) {
+            Some(row) => log(deps, &row.session),
             None => none(which),
         },
         Children::Stop(which) if which == "all" => match stop_all(deps, parent).await {
@@ -122,6 +133,30 @@ fn info(row: &InboxRow, now_ms: i64) -> String {
         row.body.text.chars().take(500).collect::<String>(),
         reason.unwrap_or_default(),
     )
+}
+
+/// The last of what was said in a session, a line each.
+fn log(deps: &Deps, session: &SessionKey) -> String {
+    let entry = conversation::entry_of(&deps.ledger, session);
+    let lines = entry.as_ref().and_then(entry::session_id).map(|id| {
+        let last = deps.ledger.transcript_len(id);
+        deps.ledger.transcript(id, last.saturating_sub(LOGGED))
+    });
+    let said: Vec<String> = lines
+        .into_iter()
+        .flatten()
+        .filter_map(|(_, line)| serde_json::from_value(line.get("message")?.clone()).ok())
+        .map(|message: Message| {
+            let text = message.text();
+            let words: Vec<&str> = text.split_whitespace().collect();
+            let text: String = words.join(" ").chars().take(LINE).collect();
+            format!("{}: {text}", message.role())
+        })
+        .collect();
+    match said.is_empty() {
+        true => "Nothing is written down of it yet.".to_owned(),
+        false => said.join("\n"),
+    }
 }
 
 fn none(which: &str) -> String {

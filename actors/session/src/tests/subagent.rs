@@ -31,6 +31,7 @@ fn task(n: usize) -> NewInbound {
             text: format!("[Task] number {n}"),
             timestamp_ms: 1_771_147_800_000,
             spawn: Some(Box::new(Spawn {
+                run_timeout_seconds: None,
                 parent: key(),
                 label: Some(format!("errand {n}")),
                 reply: Some(route()),
@@ -87,6 +88,46 @@ async fn an_outcome_is_told_to_the_parent_which_tells_the_person() {
     assert!(told[0].body.scopes.is_empty() && told[0].body.spawn.is_none());
     // The child's words go to nobody but its parent.
     assert_eq!(house.outbox(), ["They found 42."]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_that_takes_longer_than_it_may_is_ended_and_told() {
+    let house = House::new([Script::Hang("so"), say("It took too long.")]).await;
+    let mut task = task(1);
+    task.body.spawn.as_mut().unwrap().run_timeout_seconds = Some(5);
+    let begun = tokio::time::Instant::now();
+    house.intake.accept(task, None).await.unwrap();
+    answered(&house, 1).await;
+    assert!(
+        begun.elapsed() < Duration::from_secs(60),
+        "{:?}",
+        begun.elapsed()
+    );
+    assert!(told(&house)[0].body.text.contains("\"errand 1\" failed"));
+    assert_eq!(house.outbox(), ["It took too long."]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_sub_agent_said_can_be_read() {
+    let house = House::new([say("it is 42"), say("They found 42.")]).await;
+    let mut fields = serde_json::Map::new();
+    fields.insert("spawnedBy".to_owned(), key().as_str().into());
+    house.sessions.patch(&child(1), &fields).await.unwrap();
+    house.intake.accept(task(1), None).await.unwrap();
+    answered(&house, 1).await;
+    let run = house.hear("/subagents log errand-1").await;
+    assert!(
+        house
+            .answer_to(&run)
+            .await
+            .contains("no sub-agent errand-1")
+    );
+    let run = house.hear("/subagents log 1").await;
+    let log = house.answer_to(&run).await;
+    assert!(
+        log.starts_with("user: ") && log.ends_with("assistant: it is 42"),
+        "{log}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
