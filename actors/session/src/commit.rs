@@ -112,8 +112,10 @@ pub(crate) async fn commit(deps: Arc<Deps>, slot: Slot, ending: Ending) -> Resul
         for message in &added {
             scribe.message(message.clone());
         }
+        let known = conversation::entry_of(&deps.ledger, key).unwrap_or_default();
         entry::record(
             &mut patch,
+            &known,
             &entry::TurnFacts {
                 chat: &row.body.chat,
                 route: row.reply.as_ref(),

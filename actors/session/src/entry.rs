@@ -69,8 +69,8 @@ pub fn begin(previous: Option<&Entry>, session_id: &str, file: &str, now_ms: i64
     entry
 }
 
-/// Writes what a turn learned.
-pub fn record(entry: &mut Entry, facts: &TurnFacts<'_>) {
+/// Writes what a turn learned. `known` is the entry as it stands, of which `entry` is what changes.
+pub fn record(entry: &mut Entry, known: &Entry, facts: &TurnFacts<'_>) {
     let mut set = |name: &str, value: Value| {
         entry.insert(name.to_owned(), value);
     };
@@ -100,7 +100,7 @@ pub fn record(entry: &mut Entry, facts: &TurnFacts<'_>) {
         }
     }
     let Some(route) = facts.route else {
-        if !entry.contains_key("lastChannel") {
+        if !entry.contains_key("lastChannel") && !known.contains_key("lastChannel") {
             entry.insert("lastChannel".to_owned(), json!(facts.surface));
         }
         return;
@@ -109,8 +109,12 @@ pub fn record(entry: &mut Entry, facts: &TurnFacts<'_>) {
     let mut context = json!({
         "channel": route.channel, "to": to, "accountId": route.account,
     });
+    let from = match facts.chat.kind {
+        ChatKind::Direct => to.clone(),
+        kind => format!("{}:{}:{}", route.channel, kind.as_str(), route.to),
+    };
     let mut origin = json!({
-        "provider": route.channel, "surface": route.channel, "from": to, "to": to,
+        "provider": route.channel, "surface": route.channel, "from": from, "to": to,
         "chatType": facts.chat.kind.as_str(), "accountId": route.account,
     });
     if let Some(thread) = &route.thread {
@@ -126,7 +130,21 @@ pub fn record(entry: &mut Entry, facts: &TurnFacts<'_>) {
     set("lastTo", json!(to));
     set("lastAccountId", json!(route.account));
     set("deliveryContext", context);
+    keep_notes(&mut origin, known.get("origin"));
     set("origin", origin);
+}
+
+/// Of the same place, what others noted of it stays.
+fn keep_notes(origin: &mut Value, known: Option<&Value>) {
+    if let (Some(Value::Object(known)), Some(origin)) = (known, origin.as_object_mut())
+        && known.get("to") == origin.get("to")
+        && known.get("accountId") == origin.get("accountId")
+        && known.get("threadId") == origin.get("threadId")
+    {
+        for (name, value) in known {
+            origin.entry(name.clone()).or_insert_with(|| value.clone());
+        }
+    }
 }
 
 /// Applies a patch: null clears a field, anything else sets it.
@@ -201,8 +219,10 @@ mod tests {
             to: "42".to_owned(),
             ..Route::default()
         };
+        let known = json!({ "origin": { "to": "telegram:42", "accountId": "home", "label": "Ann" } });
         record(
             &mut entry,
+            known.as_object().unwrap(),
             &TurnFacts {
                 chat: &Chat::default(),
                 route: Some(&route),
@@ -220,8 +240,29 @@ mod tests {
         );
         assert_eq!(entry["lastTo"], "telegram:42");
         assert_eq!(entry["deliveryContext"]["accountId"], "home");
+        assert_eq!(entry["origin"]["label"], "Ann");
         assert_eq!(entry["totalTokens"], 7);
         assert_eq!(entry["chatType"], "direct");
+    }
+
+    #[test]
+    fn a_client_s_word_does_not_change_where_a_conversation_was_last_spoken_to() {
+        let facts = TurnFacts {
+            chat: &Chat::default(),
+            route: None,
+            surface: "webchat",
+            model: &ModelRef::new("p", "m"),
+            context_window: None,
+            usage: None,
+            aborted: false,
+            now_ms: 7,
+        };
+        let mut patch = Entry::new();
+        let known = json!({ "lastChannel": "telegram", "lastTo": "telegram:42" });
+        record(&mut patch, known.as_object().unwrap(), &facts);
+        assert!(!patch.contains_key("lastChannel"));
+        record(&mut patch, &Entry::new(), &facts);
+        assert_eq!(patch["lastChannel"], "webchat");
     }
 
     #[test]
