@@ -219,7 +219,8 @@ mod tests {
             to: "42".to_owned(),
             ..Route::default()
         };
-        let known = json!({ "origin": { "to": "telegram:42", "accountId": "home", "label": "Ann" } });
+        let known =
+            json!({ "origin": { "to": "telegram:42", "accountId": "home", "label": "Ann" } });
         record(
             &mut entry,
             known.as_object().unwrap(),
