@@ -198,7 +198,11 @@ async fn a_picture_that_is_too_wide_goes_out_smaller_and_the_same_each_time() {
     let packed = packed.finish().unwrap();
     let mut png = b"\x89PNG\r\n\x1a\n".to_vec();
     let header = [0, 0, 0x0f, 0xa0, 0, 0, 0, 8, 8, 0, 0, 0, 0];
-    for (kind, data) in [(b"IHDR", &header[..]), (b"IDAT", &packed[..])] {
+    for (kind, data) in [
+        (b"IHDR", &header[..]),
+        (b"IDAT", &packed[..]),
+        (b"IEND", &[]),
+    ] {
         png.extend(u32::try_from(data.len()).unwrap().to_be_bytes());
         png.extend_from_slice(kind);
         png.extend_from_slice(data);
