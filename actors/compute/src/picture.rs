@@ -8,8 +8,10 @@ mod jpeg;
 mod png;
 mod shrink;
 
-use jpeg_encoder::ColorType;
 use jpeg_encoder::Encoder;
+use jpeg_encoder::ImageBuffer;
+use jpeg_encoder::JpegColorType;
+use jpeg_encoder::rgb_to_ycbcr;
 
 use self::shrink::Shrink;
 
@@ -159,11 +161,48 @@ pub fn smaller(bytes: &[u8], fit: Fit, wanted: &dyn Fn() -> bool) -> Result<Vec<
 
 fn encoded(pixels: &Pixels, quality: u8) -> Result<Vec<u8>, PictureError> {
     let side = |length: u32| u16::try_from(length).map_err(|_| PictureError::TooMany);
-    let (width, height) = (side(pixels.size.width)?, side(pixels.size.height)?);
+    let shown = Shown {
+        pixels,
+        width: side(pixels.size.width)?,
+        height: side(pixels.size.height)?,
+    };
     let mut made = Vec::new();
     let encoder = Encoder::new(&mut made, quality);
     encoder
-        .encode(&pixels.bytes, width, height, ColorType::Rgb)
+        .encode_image(shown)
         .map_err(|_| PictureError::Unfit)?;
     Ok(made)
+}
+
+/// A picture for the encoder. Its own readers of bytes come for nine sorts of colours at once, all of them in the program.
+struct Shown<'p> {
+    pixels: &'p Pixels,
+    width: u16,
+    height: u16,
+}
+
+impl ImageBuffer for Shown<'_> {
+    fn get_jpeg_color_type(&self) -> JpegColorType {
+        JpegColorType::Ycbcr
+    }
+
+    fn width(&self) -> u16 {
+        self.width
+    }
+
+    fn height(&self) -> u16 {
+        self.height
+    }
+
+    fn fill_buffers(&self, y: u16, [lights, blues, reds, _]: &mut [Vec<u8>; 4]) {
+        let length = usize::from(self.width) * 3;
+        let from = usize::from(y) * length;
+        let row = self.pixels.bytes.get(from..from + length);
+        for [r, g, b] in row.unwrap_or_default().as_chunks().0 {
+            let (light, blue, red) = rgb_to_ycbcr(*r, *g, *b);
+            lights.push(light);
+            blues.push(blue);
+            reds.push(red);
+        }
+    }
 }

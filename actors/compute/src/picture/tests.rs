@@ -2,6 +2,7 @@ use std::io::Write;
 
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
+use jpeg_encoder::ColorType;
 use jpeg_encoder::SamplingFactor;
 use proptest::prelude::*;
 
