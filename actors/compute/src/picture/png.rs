@@ -75,7 +75,7 @@ fn on_white<'r>(colours: ColorType, row: &'r [u8], rgb: &'r mut Vec<u8>) -> &'r 
         }
         // A palette's places have become colours.
         ColorType::Grayscale | ColorType::Indexed => {
-            rgb.extend(row.iter().flat_map(|grey| [*grey; 3]))
+            rgb.extend(row.iter().flat_map(|grey| [*grey; 3]));
         }
     }
     rgb
