@@ -39,6 +39,9 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long the peer may take to answer our close frame.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
+#[cfg(test)]
+mod tests;
+
 thread_local! {
     static SCRATCH_BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; SCRATCH]);
 }
@@ -155,15 +158,18 @@ where
     }
 }
 
+/// Delivers what has been read, as long as the answers leave: many requests come with one read, and whoever sends them is
+/// slowed down and not thrown out.
 async fn deliver_all(
     decoder: &mut Decoder,
     shared: &Shared,
     deliver: &(impl Deliver + Sync),
 ) -> Option<Ended> {
-    loop {
+    while shared.queue.len() < READ_PAUSE {
         decoder.set_limit(shared.limit.load(Ordering::Relaxed));
         let message = match decoder.next_message() {
-            Ok(message) => message?,
+            Ok(Some(message)) => message,
+            Ok(None) => break,
             Err(violation) => return Some(Ended::ByUs(verdict(violation, shared))),
         };
         match message {
@@ -181,6 +187,7 @@ async fn deliver_all(
             Incoming::Close(code) => return Some(Ended::ByPeer(code.or(Some(close::NORMAL)))),
         }
     }
+    None
 }
 
 fn verdict(violation: Violation, shared: &Shared) -> Goodbye {
