@@ -21,7 +21,7 @@ mod tests;
 /// No picture of more pixels is unpacked.
 pub const PIXELS: u64 = 120_000_000;
 /// No more bytes of one picture are held at once: it can't be read from the top where all of it comes in several passes.
-pub const HELD: u64 = 160_000_000;
+pub const HELD: u64 = 128_000_000;
 
 /// How good the result is, tried one after the other until it fits.
 const QUALITIES: [u8; 4] = [85, 75, 60, 45];

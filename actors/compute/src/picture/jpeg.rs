@@ -63,11 +63,30 @@ pub(super) fn size(head: &[u8]) -> Option<Size> {
     }
 }
 
+/// How many bytes are held of each pixel: all of the picture in colours, and what its passes leave to be gathered where it
+/// does not come in one.
+fn held_of_each(bytes: &[u8]) -> u64 {
+    const COLOURS: u64 = 3;
+    const GATHERED: u64 = 2 * COLOURS;
+    let mut rest = bytes;
+    let mut parts = None;
+    while let Some((marker, content)) = segment(&mut rest) {
+        match marker {
+            0xc2 => break,
+            marker if is_frame(marker) => parts = content.get(5),
+            0xda if parts.is_some() && parts == content.first() => return COLOURS,
+            0xda => break,
+            _ => {}
+        }
+    }
+    COLOURS + GATHERED
+}
+
 /// Unpacks all rows from the top; gives the orientation.
 pub(super) fn rows(bytes: &[u8], out: Rows<'_>) -> Result<u16, PictureError> {
     let size = size(bytes).ok_or(PictureError::Damaged("no size"))?;
-    if size.pixels() * 3 > HELD {
-        return Err(PictureError::TooMany); // it is unpacked whole
+    if size.pixels() * held_of_each(bytes) > HELD {
+        return Err(PictureError::TooMany);
     }
     out(&[])?;
     let options = DecoderOptions::default()

@@ -370,6 +370,29 @@ fn bombs_are_refused_by_their_header_and_nobody_waits_in_vain() {
         .unwrap();
     bomb[at + 5..at + 9].copy_from_slice(&[0x27, 0x10, 0x27, 0x10]);
     assert_eq!(smaller(&bomb, fit, &ALWAYS), Err(PictureError::TooMany));
+    // Twenty million pixels in several passes, or as passes for each colour: more is held of each.
+    for set in [
+        (|encoder| encoder.set_progressive(true)) as fn(&mut Encoder<&mut Vec<u8>>),
+        |encoder| encoder.set_optimized_huffman_tables(true),
+        |_| {},
+    ] {
+        let mut large = jpeg(64, 64, set);
+        let frame = |pair: &[u8]| matches!(pair, [0xff, 0xc0 | 0xc2]);
+        let at = large.windows(2).position(frame).unwrap();
+        let is_streamed = large[at + 1] == 0xc0
+            && large
+                .windows(2)
+                .filter(|pair| *pair == [0xff, 0xda])
+                .count()
+                == 1;
+        large[at + 5..at + 9].copy_from_slice(&[0x0f, 0xa0, 0x13, 0x88]);
+        let refused = jpeg::rows(&large, &mut |_| Err(PictureError::Unwanted));
+        let expected = match is_streamed {
+            true => PictureError::Unwanted,
+            false => PictureError::TooMany,
+        };
+        assert_eq!(refused, Err(expected));
+    }
     for bytes in [
         png(500, 500),
         jpeg(500, 500, |_| {}),
